@@ -1,0 +1,60 @@
+"""Every limit of the protocol on one screen. Sizes in bytes, times in milliseconds unless the name says otherwise.
+
+A limit is part of the protocol: two nodes that disagree about one refuse each other's messages.
+"""
+
+from typing import Final
+
+KiB: Final = 1024
+MiB: Final = 1024 * KiB
+GiB: Final = 1024 * MiB
+SECOND: Final = 1000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+# encoding (cbor.py)
+CBOR_DEPTH: Final = 8
+CBOR_ITEMS: Final = 4096
+CBOR_KEY: Final = 24  # map keys are 0..23: one byte each
+
+# names (names.py)
+AUTHORITY_NAME: Final = 64
+ORIGIN: Final = 200  # a C2SP cosigned message has one length byte; 200 leaves room for suffixes
+
+# log (entries.py, note.py, proof.py)
+ENTRY: Final = 512  # entry bundles could carry 65,535
+NOTE: Final = 128 * KiB
+NOTE_SIGNATURES: Final = 64  # C2SP: at least 16 must be accepted
+PROOF_LINES: Final = 63  # a path in a tree of 2^63 leaves
+CONFIRMED_HEADS: Final = 64  # kept per origin: two lanes and lost answers overtake each other
+
+# envelope (envelope.py)
+ENVELOPE: Final = 64 * KiB  # E itself
+RECIPIENTS: Final = 32
+PARTS: Final = 512
+BODY: Final = 1 * MiB  # part 0, plaintext
+PART: Final = 32 * GiB  # one part, plaintext
+MESSAGE: Final = 128 * GiB  # all parts
+URGENT_MESSAGE: Final = 256 * KiB  # an urgent message is its body: it rings first, attachments follow in a linked message
+TTL: Final = 30 * DAY  # expires - created
+SKEW: Final = 300 * SECOND  # a created this far ahead of our clock is still taken
+
+# pouch (pouch.py)
+POUCH: Final = 8 * MiB
+POUCH_ITEMS: Final = 256
+POUCH_HEAD: Final = 64 * KiB  # larger heads go through add-checkpoint first
+WRAP_TRIES: Final = 3  # per envelope; then it is refused
+REFUSALS_PER_DAY: Final = 100  # logged, per peer; then 429
+
+# prekeys
+PREKEY_SET: Final = 8  # keys in one published set; 40 bytes each in an entry of 512
+PREKEY_LIFE: Final = 1 * DAY
+PREKEY_AHEAD: Final = 2  # published ahead
+PREKEY_GRACE: Final = 1 * DAY  # secret destroyed this long after its end
+
+# directory
+DIRECTORY: Final = 2 * MiB
+DIRECTORY_MEMBERS: Final = 4096
+DIRECTORY_ENTRY: Final = 64 * KiB
+DIRECTORY_GRACE: Final = 7 * DAY  # an expired directory keeps known peers working, under alarm
