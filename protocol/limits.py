@@ -22,11 +22,13 @@ CBOR_KEY: Final = 24  # map keys are 0..23: one byte each
 AUTHORITY_NAME: Final = 64
 ORIGIN: Final = 200  # a C2SP cosigned message has one length byte; 200 leaves room for suffixes
 
-# log (entries.py, note.py, proof.py)
+# log (entries.py, note.py, proof.py, policy.py)
 ENTRY: Final = 512  # entry bundles could carry 65,535
 NOTE: Final = 128 * KiB
 NOTE_SIGNATURES: Final = 64  # C2SP: at least 16 must be accepted
 PROOF_LINES: Final = 63  # a path in a tree of 2^63 leaves
+POLICY: Final = 256 * KiB  # an ML-DSA-44 verifier key has 1.8 KiB
+POLICY_LINES: Final = 64  # logs, witnesses and groups, of each; C2SP: at least 32
 CONFIRMED_HEADS: Final = 64  # kept per origin: two lanes and lost answers overtake each other
 
 # envelope (envelope.py)
