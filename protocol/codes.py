@@ -96,3 +96,9 @@ TILE_PATH = Code("TILE-PATH", "tiles", "this is not the path of a tile", Actor.C
 TILE_WIDTH = Code("TILE-WIDTH", "tiles", "this tile does not hold the hashes that its tree has", Actor.OPERATOR, "run `rogatory fsck`; it names the tile")
 TILE_ENTRY = Code("TILE-ENTRY", "tiles", "an entry of a log cannot be longer than 65,535 bytes", Actor.CALLER, "log a shorter entry")
 TILE_BUNDLE = Code("TILE-BUNDLE", "tiles", "this bundle does not hold the entries that its tree has", Actor.OPERATOR, "run `rogatory fsck`; it names the bundle")
+
+# prekeys of a peer (SPEC.md section 6.2)
+PREKEY_PROOF = Code("PREKEY-PROOF", "prekeys", "this set of prekeys is not the one that the peer's log proves", Actor.PEER, "offer the newest prekeys entry with its proof and its keys")
+PREKEY_ROLLBACK = Code("PREKEY-ROLLBACK", "prekeys", "an older set of prekeys than the one seen before", Actor.PEER, "offer the newest set; look whether the log was restored from an old copy")
+PREKEY_ENDED = Code("PREKEY-ENDED", "prekeys", "every key of this set has ended", Actor.PEER, "publish a new set")
+PREKEY_WEAK = Code("PREKEY-WEAK", "prekeys", "a key of this set is not a sound key", Actor.PEER, "publish a new set, and look how the key was made")
