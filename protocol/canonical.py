@@ -14,7 +14,7 @@ from protocol.errors import Code, ProtocolError
 
 MAX_NUMBER: Final = 2**63 - 1  # what the tools and databases of others hold in a signed 64-bit integer
 
-_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z", re.ASCII)
+_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 
 
 def decimal(text: str, code: Code, what: str) -> int:

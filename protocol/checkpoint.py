@@ -72,10 +72,7 @@ def verify_head(note: bytes, keys: LogKeys, verifier: Verifier) -> Verified[Head
     """
     parsed = parse_note(note)
     checkpoint = parse_checkpoint(parsed.text)
-    if checkpoint.origin != keys.origin:
-        raise ProtocolError(codes.CHECKPOINT_ORIGIN, f"{checkpoint.origin} instead of {keys.origin}")
-    if checkpoint.size == 0:
-        raise ProtocolError(codes.CHECKPOINT_EMPTY, checkpoint.origin)
+    _check_log(checkpoint, keys)
     lines = verify_note(parsed, keys.vkeys, verifier)
     times = [cosignature.unpack(line.blob)[0] for line in lines if line.is_by(keys.vkeys[1])]
     if len(lines) != len(keys.vkeys) or not times:
@@ -84,12 +81,11 @@ def verify_head(note: bytes, keys: LogKeys, verifier: Verifier) -> Verified[Head
 
 
 def sign_head(checkpoint: Checkpoint, time_s: int, signer: LogSigner, keys: LogKeys) -> bytes:
-    """The note with both lines of the log; ``time_s`` is the head row's time in SECONDS, not zero. Raises NOTE-TIME.
+    """The note with both lines of the log; ``time_s`` is the head row's time in SECONDS. Raises NOTE-TIME when it is zero.
 
     Signs whatever it is given: that the row was committed and the guard has moved is the sequencer's duty.
     """
-    if checkpoint.origin != keys.origin:
-        raise ProtocolError(codes.CHECKPOINT_ORIGIN, f"{checkpoint.origin} instead of {keys.origin}")
+    _check_log(checkpoint, keys)
     text = checkpoint.text()
     ed25519, mldsa44 = keys.vkeys
     lines = (
@@ -97,3 +93,10 @@ def sign_head(checkpoint: Checkpoint, time_s: int, signer: LogSigner, keys: LogK
         cosignature.cosign(mldsa44, checkpoint, time_s, signer.sign_mldsa44),
     )
     return format_note(text, lines)
+
+
+def _check_log(checkpoint: Checkpoint, keys: LogKeys) -> None:
+    if checkpoint.origin != keys.origin:
+        raise ProtocolError(codes.CHECKPOINT_ORIGIN, f"{checkpoint.origin} instead of {keys.origin}")
+    if checkpoint.size == 0:
+        raise ProtocolError(codes.CHECKPOINT_EMPTY, checkpoint.origin)

@@ -8,7 +8,7 @@
 
 A tree of ``size`` leaves is a row of complete subtrees, one per bit of ``size``, the largest first. Every root and every
 proof here is made of such subtrees, so whoever stores complete subtrees (tiles) can answer for every size at once.
-Sizes are at most 2^63, so paths have at most 63 hashes.
+Sizes are at most 2^63, so inclusion paths have at most 63 hashes (consistency paths too, up to 2^62).
 """
 
 from __future__ import annotations

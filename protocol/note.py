@@ -11,6 +11,7 @@ Parsing checks the form only; nothing in a note counts before ``verify_note`` re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,7 @@ from protocol.vkey import ED25519, KEY_ID, Signature, VKey, is_key_name
 __all__ = ["Note", "Signature", "VKey", "format_note", "parse_note", "verify_note"]
 
 _PREFIX: Final = "\N{EM DASH} "
+_CONTROL: Final = re.compile(rb"[\x00-\x09\x0b-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _text_lines(data: bytes) -> list[str]:
         raise ProtocolError(codes.NOTE_FORM, "not UTF-8") from None
     if not text.endswith("\n"):
         raise ProtocolError(codes.NOTE_FORM, "no newline at the end")
-    if any(c < 0x20 and c != 0x0A for c in data):
+    if _CONTROL.search(data):
         raise ProtocolError(codes.NOTE_FORM, "a control character")
     return text[:-1].split("\n")
 

@@ -2,8 +2,8 @@
 
     log example.org/xa-ca/log/1+530d903a+AekyeRrm...
     witness self example.org/xa-ca/log/1+c8a7e6f0+BqT...
-    witness w1 example.net/xb-ca/witness+1f2e3d4c+BmJ...
-    group witnesses 1 w1
+    witness example.org/xb-ca/witness example.org/xb-ca/witness+1f2e3d4c+BmJ...
+    group witnesses 1 example.org/xb-ca/witness
     group all-of-them all self witnesses
     quorum all-of-them
 
@@ -12,7 +12,7 @@ The log's ML-DSA-44 key stands as a witness named ``self``: two ``log`` lines wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,13 +100,16 @@ class Policy:
             raise ProtocolError(codes.POLICY_QUORUM, f"{self.quorum} is not reached; not seen by {missing}")
 
 
-def policy_for(keys: LogKeys, witnesses: Mapping[str, VKey], k: int) -> Policy:
-    """The policy of a bundle: both signatures of this log, and ``k`` of these witnesses. Raises POLICY-*, NOTE-VKEY."""
+def policy_for(keys: LogKeys, witnesses: Sequence[VKey], k: int) -> Policy:
+    """The policy of a bundle: both signatures of this log, and ``k`` of these witnesses, each under its key's name.
+
+    Raises POLICY-FORM when there are fewer than ``k``, POLICY-DUPLICATE for one key or name twice (LOG-17).
+    """
     ed25519, mldsa44 = keys.vkeys
-    listed = (Witness(SELF, mldsa44), *(Witness(name, vkey) for name, vkey in witnesses.items()))
+    listed = (Witness(SELF, mldsa44), *(Witness(vkey.name, vkey) for vkey in witnesses))
     if k == 0:
         return Policy((Log(ed25519),), listed, (), SELF)
-    groups = Group("witnesses", k, tuple(witnesses)), Group("all-of-them", 2, (SELF, "witnesses"))
+    groups = Group("witnesses", k, tuple(vkey.name for vkey in witnesses)), Group("all-of-them", 2, (SELF, "witnesses"))
     return Policy((Log(ed25519),), listed, groups, "all-of-them")
 
 
