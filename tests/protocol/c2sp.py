@@ -23,16 +23,16 @@ class Pair:
 
     def __init__(self, name: str) -> None:
         seed = sha256(name.encode()).digest()
-        self._ed25519 = Ed25519PrivateKey.from_private_bytes(seed)
-        self._mldsa44 = MLDSA44PrivateKey.from_seed_bytes(seed)
-        self.ed25519 = self._ed25519.public_key().public_bytes_raw()
-        self.mldsa44 = self._mldsa44.public_key().public_bytes_raw()
+        self.ed25519_secret = Ed25519PrivateKey.from_private_bytes(seed)
+        self.mldsa44_secret = MLDSA44PrivateKey.from_seed_bytes(seed)
+        self.ed25519 = self.ed25519_secret.public_key().public_bytes_raw()
+        self.mldsa44 = self.mldsa44_secret.public_key().public_bytes_raw()
 
     def sign_ed25519(self, message: bytes) -> bytes:
-        return self._ed25519.sign(message)
+        return self.ed25519_secret.sign(message)
 
     def sign_mldsa44(self, message: bytes) -> bytes:
-        return self._mldsa44.sign(message)
+        return self.mldsa44_secret.sign(message)
 
     def keys(self, origin: str = ORIGIN) -> LogKeys:
         return LogKeys(origin, self.ed25519, self.mldsa44)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,16 +190,17 @@ def test_limits_of_lines() -> None:
 
 def test_policies_made_by_hand_are_checked_too() -> None:
     w1 = Witness("w1", VKey.parse(W1))
-    for policy in (
+    made_by_hand: list[Callable[[], Policy]] = [
         lambda: Policy((), (w1,), (), "w2"),
         lambda: Policy((), (Witness("w 1", w1.vkey),), (), "none"),
         lambda: Policy((), (Witness("", w1.vkey),), (), "none"),
         lambda: Policy((), (w1,), (Group("g", 2, ("w1",)),), "g"),
         lambda: Policy((), (w1,), (Group("g", 1, ("h",)), Group("h", 1, ("w1",))), "g"),
         lambda: policy_for(KEYS, WITNESSES[:2], 3),
-    ):
+    ]
+    for make in made_by_hand:
         with pytest.raises(ProtocolError) as refused:
-            policy()
+            make()
         assert refused.value.code is codes.POLICY_FORM
 
 
