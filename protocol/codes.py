@@ -102,3 +102,8 @@ PREKEY_PROOF = Code("PREKEY-PROOF", "prekeys", "this set of prekeys is not the o
 PREKEY_ROLLBACK = Code("PREKEY-ROLLBACK", "prekeys", "an older set of prekeys than the one seen before", Actor.PEER, "offer the newest set; look whether the log was restored from an old copy")
 PREKEY_ENDED = Code("PREKEY-ENDED", "prekeys", "every key of this set has ended", Actor.PEER, "publish a new set")
 PREKEY_WEAK = Code("PREKEY-WEAK", "prekeys", "a key of this set is not a sound key", Actor.PEER, "publish a new set, and look how the key was made")
+
+# forms (protocol/forms/README.md); the codes of single fields are protocol.forms.problems.Wrong
+FORM_JSON = Code("FORM-JSON", "forms", "this is not the strict JSON of a form", Actor.CALLER, "send one UTF-8 JSON object: no name twice, whole numbers only, at most 1 MiB and 16 levels")
+FORM_KIND = Code("FORM-KIND", "forms", "there is no form of this kind, or the form inside says another kind", Actor.CALLER, "name a kind that has a form, and the same one inside")
+FORM_INVALID = Code("FORM-INVALID", "forms", "fields of this form are missing or wrong", Actor.CALLER, "correct every field named, and send it again")
