@@ -54,7 +54,7 @@ class Place(NamedTuple):
     """Where an entry of the other side was proven: log number, index, and the head (size, root) it was proven under."""
 
     n: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     size: int
     root: bytes
 

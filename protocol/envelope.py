@@ -10,6 +10,7 @@ id, proof of submission and duplicate check outlive every prekey. (SPEC.md secti
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from typing import cast
 
@@ -56,7 +57,7 @@ def build_envelope(
     part_heads: tuple[parts.PartHead, ...],
 ) -> Envelope:
     """A new envelope. Raises what ``parse_envelope`` would raise: nothing leaves that we would not take."""
-    heads = [[part.length, part.digest, part.commitment] for part in part_heads]
+    heads: list[cbor.Value] = [[part.length, part.digest, part.commitment] for part in part_heads]
     fields: dict[int, cbor.Value] = {
         0: network_id, 1: SUITE_1, 2: message_id, 3: sender, 4: list(recipients), 5: created, 6: expires, 7: int(lane), 8: heads,
     }  # fmt: skip
@@ -127,7 +128,7 @@ def _recipients(value: cbor.Value) -> tuple[str, ...]:
     if not 1 <= len(value) <= limits.RECIPIENTS:
         raise ProtocolError(codes.ENVELOPE_RECIPIENTS, f"{len(value)} of them")
     recipients = tuple(_authority(item) for item in value)
-    if any(a >= b for a, b in zip(recipients, recipients[1:], strict=False)):
+    if any(a >= b for a, b in itertools.pairwise(recipients)):
         raise ProtocolError(codes.ENVELOPE_RECIPIENTS, "not sorted, or one twice")
     return recipients
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from protocol import cbor, checkpoint, codes, limits, merkle
 from protocol.checkpoint import Head, LogKeys
 from protocol.entries import TreeHead
-from protocol.errors import ProtocolError
+from protocol.errors import Code, ProtocolError
 from protocol.ports import Verifier
 from protocol.pouch import Path, Proven
 
@@ -61,7 +61,7 @@ class Judgement:
 class HeadError(ProtocolError):
     """A head that may not be used. ``greatest``: the size to link from; ``fork``: the proof, when two histories are shown."""
 
-    def __init__(self, code: codes.Code, detail: str, *, greatest: int, fork: ForkProof | None = None) -> None:
+    def __init__(self, code: Code, detail: str, *, greatest: int, fork: ForkProof | None = None) -> None:
         super().__init__(code, detail)
         self.greatest = greatest
         self.fork = fork
@@ -87,7 +87,7 @@ class ForkProof:
 
     def encode(self) -> bytes:
         """The proof's bytes; their SHA-256 is what a ``forked`` entry names."""
-        leaves = [[leaf.entry, leaf.index, leaf.path] for leaf in self.leaves or ()]
+        leaves: list[cbor.Value] = [[leaf.entry, leaf.index, leaf.path] for leaf in self.leaves or ()]
         return cbor.encode(["rogatory/fork/v1", self.case.value, self.older, self.newer, self.path, leaves])
 
 

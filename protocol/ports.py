@@ -61,5 +61,5 @@ class Prekeys(Protocol):
     """Our own prekey secrets, by id."""
 
     def open(self, prekey_id: bytes, info: bytes, wrap: bytes) -> bytes | None:
-        """The plaintext, or None when the wrap does not open. Raises PREKEY-ENDED when there is no such secret (any more)."""
+        """The plaintext, or None when the wrap does not open. Raises PREKEY-UNKNOWN (passing) when there is no such secret (any more)."""
         ...

@@ -31,7 +31,7 @@ class SeenSet(NamedTuple):
     """The newest set taken from a peer: log number, index of its entry, sequence, and its keys."""
 
     n: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index
     sequence: int
     keys: tuple[PeerKey, ...]
 

@@ -1,0 +1,167 @@
+"""Checks 4 to 12: what the sender's log and each recipient's log say about the envelope.
+
+Written from SPEC.md sections 3 and 4 and not from the code of the inbox: the same rules a second time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from exchange.auditor import codes
+from keys.directory.view import Directory, LogRecord
+from keys.suite import SUITE
+from protocol import codes as refusals
+from protocol import limits
+from protocol.checkpoint import Head, parse_checkpoint, verify_head
+from protocol.entries import Consigned, Entry, Refused, Submitted, parse_entry
+from protocol.envelope import Envelope
+from protocol.errors import ProtocolError
+from protocol.names import Origin
+from protocol.note import parse_note
+from protocol.policy import Policy, policy_for
+from protocol.proof import LoggedEntry, TlogProof, parse_proof, verify_logged
+from protocol.verified import Verified
+from protocol.vkey import COSIGNATURE_MLDSA44, VKey
+
+
+class Grade(StrEnum):
+    """What one holds (SPEC.md section 3, evidence)."""
+
+    LOGGED = "logged"  # under a head with the log's two signatures
+    WITNESSED = "witnessed"  # under a head that the quorum of witnesses has signed too
+    CLOSED = "closed"  # under the closing head that the directory lists
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A head that its log signed: the proof it stands in, the log's record, its grade, and the witnesses that signed it."""
+
+    proof: TlogProof
+    record: LogRecord
+    head: Verified[Head]
+    grade: Grade
+    witnesses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An entry proven in a log: what its authority said, and under which head."""
+
+    signed: SignedHead
+    logged: LoggedEntry
+    entry: Entry
+
+
+def witness_keys(record: LogRecord, directory: Directory) -> tuple[VKey, ...]:
+    """The 0x06 keys of a log's witnesses, each named ``<network>/<authority>/witness``, as far as the directory knows them."""
+    return tuple(
+        VKey(f"{directory.network}/{name}/witness", COSIGNATURE_MLDSA44, directory.members[name].witness.mldsa44)
+        for name in record.witnesses
+        if name in directory.members
+    )
+
+
+def policy_of(record: LogRecord, directory: Directory, grade: Grade) -> Policy:
+    """What a head of this log must show for a grade: the log's two signatures, and for *witnessed* the quorum as well."""
+    k = record.quorum if grade is Grade.WITNESSED else 0
+    return policy_for(record.keys, witness_keys(record, directory), k)
+
+
+def check_head(data: bytes, directory: Directory, authority: str) -> SignedHead:
+    """Checks 4 and 8: the head in this proof file is signed by a log of ``authority`` that the directory lists.
+
+    Raises PROOF-FORM, NOTE-*, CHECKPOINT-*, PROOF-SPEAKER, NAME-ORIGIN, DIRECTORY-UNKNOWN-*, HEAD-DISPUTED.
+    """
+    proof = parse_proof(data)
+    origin = parse_checkpoint(parse_note(proof.note).text).origin
+    speaker = Origin.parse(origin)
+    if (speaker.network, speaker.authority) != (directory.network, authority):
+        raise ProtocolError(codes.PROOF_SPEAKER, f"{origin}, not {authority}")
+    record = directory.log(origin)
+    head = verify_head(proof.note, record.keys, SUITE)
+    grade, witnesses = _grade(head.value, record, directory)
+    return SignedHead(proof, record, head, grade, witnesses)
+
+
+def check_inclusion(signed: SignedHead) -> Statement:
+    """Checks 5 and 9: the entry that the proof carries stands in that log. Raises PROOF-EXTRA, PROOF-INCLUSION, ENTRY-*."""
+    entry = signed.proof.extra
+    if entry is None:
+        raise ProtocolError(refusals.PROOF_EXTRA, "there is no extra line")
+    logged = verify_logged(entry, signed.proof.index, signed.proof.path, signed.head).value
+    return Statement(signed, logged, parse_entry(entry))
+
+
+def check_submitted(said: Statement, envelope: Envelope) -> Submitted:
+    """Check 6: the sender's entry submits this very envelope. Raises ORIGIN-KIND, BIND-HASH, BIND-FIELDS."""
+    entry = said.entry
+    if not isinstance(entry, Submitted):
+        raise ProtocolError(refusals.ORIGIN_KIND, type(entry).__name__.lower())
+    if entry.envelope_hash != envelope.hash:
+        raise ProtocolError(refusals.BIND_HASH)
+    for field, claimed, carried in (
+        ("message id", entry.message_id, envelope.message_id),
+        ("lane", entry.lane, envelope.lane),
+        ("expires", entry.expires, envelope.expires),
+        ("number of recipients", entry.recipients, len(envelope.recipients)),
+    ):
+        if claimed != carried:
+            raise ProtocolError(refusals.BIND_FIELDS, field)
+    return entry
+
+
+def check_answer(said: Statement, envelope: Envelope) -> Consigned | Refused:
+    """Check 10: the recipient's entry answers this very envelope. Raises ANSWER-KIND, ANSWER-ENVELOPE, ANSWER-SENDER."""
+    entry = said.entry
+    if not isinstance(entry, Consigned | Refused):
+        raise ProtocolError(refusals.ANSWER_KIND, type(entry).__name__.lower())
+    if (entry.envelope_hash, entry.message_id) != (envelope.hash, envelope.message_id):
+        raise ProtocolError(refusals.ANSWER_ENVELOPE)
+    if entry.sender != envelope.sender:
+        raise ProtocolError(refusals.ANSWER_SENDER, entry.sender)
+    return entry
+
+
+def check_place(answer: Consigned | Refused, submitted: Statement) -> str:
+    """Check 11: the answer cites the place of the submission that is proven here. Raises ANSWER-PLACE.
+
+    A cited head of another size than the one at hand cannot be compared offline without a path between both: said, not hidden.
+    """
+    place, origin = answer.place, submitted.logged
+    n = submitted.signed.record.origin.n
+    if (place.n, place.index) != (n, origin.index):
+        raise ProtocolError(refusals.ANSWER_PLACE, f"log {place.n} index {place.index}, proven is log {n} index {origin.index}")
+    if place.size == origin.size and place.root != origin.root:
+        raise ProtocolError(refusals.ANSWER_PLACE, f"another root at size {place.size}")
+    if place.size == origin.size:
+        return f"cites log {n}, index {place.index}, under the very head of the origin proof"
+    return f"cites log {n}, index {place.index}, under its head of size {place.size} (the origin proof is under {origin.size})"
+
+
+def check_times(said: Statement, about: str, not_before: int, because: str) -> str:
+    """Check 12: an entry's time (ms) is not after its head's. Raises TIME-HEAD.
+
+    Before ``not_before`` by more than the allowed skew, a claim is shown as such and refutes nothing: two clocks may differ.
+    """
+    claimed, head = said.entry.time, said.logged.time
+    if claimed // limits.SECOND > head:
+        raise ProtocolError(codes.TIME_HEAD, f"{claimed // limits.SECOND - head} s")
+    if claimed + limits.SKEW < not_before:
+        return f"{about} claims a time {(not_before - claimed) // limits.SECOND} s before {because}: one of both clocks was wrong"
+    return f"{about} claims a time not after its head's and not before {because}"
+
+
+def _grade(head: Head, record: LogRecord, directory: Directory) -> tuple[Grade, tuple[str, ...]]:
+    """The grade, and who signed. A witness's line that is not good refuses the head, as a line of the log would."""
+    note = parse_note(head.note)
+    seen = policy_of(record, directory, Grade.LOGGED).check(note, SUITE)
+    witnesses = tuple(sorted(name for name in seen if name != "self"))
+    grade = Grade.WITNESSED if record.quorum and len(witnesses) >= record.quorum else Grade.LOGGED
+    if record.closing is not None:
+        size, root = record.closing
+        if head.size > size or (head.size == size and head.root != root):
+            raise ProtocolError(codes.HEAD_DISPUTED, f"size {head.size}, closed at {size}")
+        if head.size == size:
+            grade = Grade.CLOSED
+    return grade, witnesses

@@ -1,0 +1,65 @@
+"""What two nodes say to each other beside pouches: prekeys on request, and heads of our own log that others show.
+
+Prekeys travel in a pouch's frame with the offer as its only item, so that head, link and proof are judged by the same rules.
+"""
+
+from __future__ import annotations
+
+from exchange import codes
+from exchange.log import Log, Tx
+from exchange.peers import Peers
+from exchange.prekeyshelf import PrekeyShelf
+from exchange.writer import Writer
+from protocol import cbor, pouch
+from protocol.checkpoint import verify_head
+from protocol.entries import Lane, TreeHead
+from protocol.errors import LocalError, ProtocolError
+from protocol.names import Origin
+from protocol.ports import Verifier
+
+
+class Contact:
+    """The small questions. ``directory_version`` is ours, told with every frame."""
+
+    def __init__(self, writer: Writer, log: Log, peers: Peers, shelf: PrekeyShelf, verifier: Verifier) -> None:
+        self._writer, self._log, self._peers, self._shelf, self._verifier = writer, log, peers, shelf, verifier
+
+    def prekeys_frame(self, yours: int, directory_version: int) -> bytes:
+        """Our current prekeys, proven under our head, linked from the size that the asker has confirmed."""
+        head = self._log.head()
+        old = yours if yours <= head.size else 0
+        about = pouch.PouchHead(
+            Lane.ROUTINE, pouch.HeadOffer(old, self._log.consistency(old, head), head.note), 0, directory_version
+        )
+        offer = self._shelf.offer(head)
+        return pouch.encode_pouch(about, [] if offer is None else [cbor.encode(pouch.offer_row(offer))])
+
+    def take_prekeys(self, peer: str, frame: bytes) -> int:
+        """Take a peer's prekeys; its directory version. Raises HEAD-*, PREKEY-*, POUCH-FORM."""
+        about, start = pouch.parse_head(frame)
+        head = self._peers.verify(peer, about.head.note)
+        items = pouch.parse_items(frame, start)
+        n = Origin.parse(head.origin).n
+        offer = pouch.parse_offer(cbor.decode(items[0])) if items else None
+
+        def take(tx: Tx) -> None:
+            self._peers.confirm(tx, head, about.head)
+            if offer is not None:
+                self._shelf.take(tx, peer, n, offer, head, tx.time)
+
+        self._writer.run(take)
+        return about.directory_version
+
+    def shown_own_head(self, note: bytes) -> None:
+        """A peer shows a head of our log that we do not know. With our two signatures on it our keys are stolen: stop signing.
+
+        Raises LOG-STOPPED then. The bare word of a peer stops nobody: a note that does not verify is ignored.
+        """
+        try:
+            head = verify_head(note, self._log.keys, self._verifier).value
+        except ProtocolError:
+            return
+        if head.size <= self._log.size and self._log.has_head(TreeHead(head.size, head.root)):
+            return
+        self._log.stop(f"a head of size {head.size} that this node never signed")
+        raise LocalError(codes.LOG_STOPPED, f"size {head.size}")

@@ -1,0 +1,138 @@
+"""The exchange of one authority, put together: the one place where its rooms meet.
+
+    Exchange.open(...)  ->  .outbox  .inbox  .parts_in  .messages  .shelf  .log  .peers
+
+All methods of these rooms are synchronous and may be called from any thread; state changes go through the one writer. ``exchange`` itself
+answers a peer's pouch, so a test or a simulator can stand in for HTTP by calling ``inbox.receive`` of another one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from exchange.contact import Contact
+from exchange.guard import Guard
+from exchange.inbox import Inbox
+from exchange.log import Log, Tx
+from exchange.messages import Messages
+from exchange.outbox import Outbox
+from exchange.partfiles import PartFiles
+from exchange.partsin import PartsIn
+from exchange.peers import Peers
+from exchange.ports import Clock, Random
+from exchange.prekeyshelf import PrekeyShelf
+from exchange.sealing import Sealer
+from exchange.store import Store
+from exchange.writer import Writer
+from keys.directory.view import Directory as DirectoryView
+from keys.prekeys import PrekeyStore
+from keys.storage import StorageKey
+from keys.suite import Suite1
+from protocol.checkpoint import LogKeys
+from protocol.entries import Directory
+from protocol.errors import LocalError
+from protocol.names import Origin
+from protocol.ports import LogSigner
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are: the log in force with its keys and signer, our prekeys, our storage key."""
+
+    origin: Origin
+    log_keys: LogKeys
+    signer: LogSigner
+    prekeys: PrekeyStore
+    storage: StorageKey
+
+
+class Exchange:
+    """Everything of one authority that must not be lost. ``folder``: database and parts; ``guard``: its own path, best on other hardware."""
+
+    def __init__(
+        self, folder: Path, guard: Path, identity: Identity, directory: Callable[[], DirectoryView], suite: Suite1, clock: Clock,
+        *, random: Random = os.urandom, on_fatal: Callable[[LocalError], None] = lambda error: None,
+    ) -> None:  # fmt: skip
+        self.us = identity.origin.authority
+        self.directory = directory
+        self.clock = clock
+        network_id = directory().network_id
+        self.store = Store(folder)
+        try:
+            self.guard = Guard(guard)
+        except BaseException:
+            self.store.close()
+            raise
+        try:
+            self.log = Log(self.store, identity.origin, identity.log_keys, identity.signer, self.guard, random)
+            self.writer = Writer(self.store.writer, self.log, clock, on_fatal)
+        except BaseException:
+            self.guard.close()
+            self.store.close()
+            raise
+        self.peers = Peers(self.store, directory, suite)
+        self.shelf = PrekeyShelf(self.store, self.log, identity.prekeys)
+        self.files = PartFiles(folder / "parts")
+        sealer = Sealer(network_id, self.us, suite, self.files, random)
+        self.outbox = Outbox(
+            self.store, self.writer, self.log, self.peers, self.shelf, sealer, identity.storage, suite, clock, random,
+            self._directory_version,
+        )  # fmt: skip
+        self.inbox = Inbox(
+            self.store, self.writer, self.log, self.peers, self.shelf, self.files, identity.storage, suite, clock, network_id,
+            self._directory_version,
+        )  # fmt: skip
+        self.parts_in = PartsIn(
+            self.store, self.writer, self.files, identity.storage, suite, lambda envelope_hash: self.inbox.on_consigned(envelope_hash)
+        )
+        self.contact = Contact(self.writer, self.log, self.peers, self.shelf, suite)
+        self.messages = Messages(self.store, self.writer, self.log, self.files, identity.storage, suite)
+
+    def begin(self) -> None:
+        """Say what has to be said before anything else: the log's first entry, the directory in force, the current prekeys."""
+        view = self.directory()
+        published = self.shelf.own.rotate(self.clock.now())
+
+        def first(tx: Tx) -> None:
+            self.log.open_first(tx, view.network_id, self.us)
+            self._note_directory(tx, view)
+            self.shelf.publish(tx, published)
+
+        self.writer.run(first)
+        self.log.sign()
+
+    def daily(self) -> None:
+        """What every day needs: prekeys published ahead and destroyed on time, the directory in force logged, a fresh head."""
+        now = self.clock.now()
+        published = self.shelf.own.rotate(now)
+        view = self.directory()
+
+        def renew(tx: Tx) -> None:
+            tx.append(Directory, view.version, view.snapshot_sha256)
+            self.shelf.publish(tx, published)
+
+        self.writer.run(renew)
+        self.shelf.own.destroy_ended(now)
+
+    def note_directory(self) -> None:
+        """Log the directory in force, when it is not the one logged last."""
+        view = self.directory()
+        self.writer.run(lambda tx: self._note_directory(tx, view))
+
+    def close(self) -> None:
+        """Finish what is queued and let the folder go."""
+        self.writer.stop()
+        self.guard.close()
+        self.store.close()
+
+    def _directory_version(self) -> int:
+        return self.directory().version
+
+    def _note_directory(self, tx: Tx, view: DirectoryView) -> None:
+        last = tx.db.execute("SELECT value FROM meta WHERE key='directory'").fetchone()
+        if last is None or last[0] != view.snapshot_sha256:
+            tx.append(Directory, view.version, view.snapshot_sha256)
+            tx.db.execute("INSERT OR REPLACE INTO meta VALUES ('directory', ?)", (view.snapshot_sha256,))

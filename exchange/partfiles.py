@@ -1,0 +1,79 @@
+"""Files of ciphertext parts: what we send, by digest; what comes in, by message and number, under a temporary name until verified.
+
+Only ciphertext is ever written. A name is final after fsync of the file, rename, and fsync of the folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_READ = 1 << 20
+
+
+class PartFiles:
+    """The folders ``out`` and ``in`` below ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("out", "in"):
+            (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for leftover in (folder / "out").glob("*.tmp"):
+            leftover.unlink()
+
+    def new_outgoing(self, number: int, message_id: bytes) -> BinaryIO:
+        """A temporary file for a part that is being sealed; ``keep_outgoing`` gives it its name."""
+        return (self.folder / "out" / f"{message_id.hex()}-{number}.tmp").open("wb")
+
+    def keep_outgoing(self, file: BinaryIO, digest: bytes) -> None:
+        """Make a sealed part durable under its digest."""
+        _settle(file, self.outgoing(digest))
+
+    def outgoing(self, digest: bytes) -> Path:
+        """Where the ciphertext of a part of ours lies."""
+        return self.folder / "out" / digest.hex()
+
+    def incoming(self, envelope_hash: bytes, number: int) -> Path:
+        """Where the verified ciphertext of a part that came lies."""
+        return self.folder / "in" / f"{envelope_hash.hex()}-{number}"
+
+    def partial(self, envelope_hash: bytes, number: int) -> Path:
+        """Where a part is collected until it is whole and verified."""
+        return self.folder / "in" / f"{envelope_hash.hex()}-{number}.partial"
+
+    def held(self, envelope_hash: bytes, number: int) -> int:
+        """Bytes of a part that are here, verified or not."""
+        for path in (self.incoming(envelope_hash, number), self.partial(envelope_hash, number)):
+            if path.exists():
+                return path.stat().st_size
+        return 0
+
+    def keep_incoming(self, envelope_hash: bytes, number: int) -> None:
+        """Make a verified part durable under its final name."""
+        with self.partial(envelope_hash, number).open("r+b") as file:
+            _settle(file, self.incoming(envelope_hash, number))
+
+    def drop_partial(self, envelope_hash: bytes, number: int) -> None:
+        """Throw away what failed verification: it is uploaded again from the start."""
+        self.partial(envelope_hash, number).unlink(missing_ok=True)
+
+
+def read_chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, a mebibyte at a time."""
+    with path.open("rb") as file:
+        while chunk := file.read(_READ):
+            yield chunk
+
+
+def _settle(file: BinaryIO, final: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    Path(file.name).rename(final)
+    folder = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,155 @@
+"""Parts that come in: only those wanted, each verified while it flows, resumed where it ended, consigned when the last is whole.
+
+Ciphertext goes to disk, plaintext only through the hash of the commitment. What was held before a cut is read once more into the same
+check, so there is one path for a first and for a resumed upload. (SPEC.md section 4.1, check 14)
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import BinaryIO
+
+from exchange import codes
+from exchange.log import Tx
+from exchange.partfiles import PartFiles, read_chunks
+from exchange.store import Store
+from exchange.writer import Writer
+from keys.storage import StorageKey
+from protocol import body, parts
+from protocol.arrival import check_13_letter
+from protocol.codes import PART_DIGEST, PART_LENGTH
+from protocol.entries import Consigned, Place, Refused
+from protocol.envelope import Envelope, parse_envelope
+from protocol.errors import PassingError, ProtocolError
+from protocol.parts import OpeningPart, PartName, open_part
+from protocol.ports import Sealing
+from protocol.treehead import parse_checkpoint
+
+_RESENT = frozenset({PART_DIGEST, PART_LENGTH})  # the upload's fault; anything else is the envelope's and final
+
+
+class Upload:
+    """One part on its way in. Feed it with ``write``; ``finish`` after the last byte; ``close`` always."""
+
+    def __init__(self, partial: BinaryIO, check: OpeningPart, left: int, release: Callable[[], None]) -> None:
+        self._file = partial
+        self._check = check
+        self.left = left
+        self._release = release
+
+    def write(self, chunk: bytes) -> None:
+        """Take ciphertext. Raises PART-LENGTH beyond the announced length, PART-CONTENT, PART-PADDING."""
+        self._check.update(chunk)
+        self._file.write(chunk)
+        self.left -= len(chunk)
+
+    def finish(self) -> None:
+        """After the last byte: everything is verified, or PART-* is raised."""
+        self._check.finalize()
+
+    def close(self) -> None:
+        """Keep what was written and let the part go."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._release()
+
+
+class PartsIn:
+    """The wanted parts of pending messages. ``on_consigned`` is told the envelope hash of each message that became whole."""
+
+    def __init__(
+        self, store: Store, writer: Writer, files: PartFiles, storage: StorageKey, sealing: Sealing,
+        on_consigned: Callable[[bytes], None],
+    ) -> None:  # fmt: skip
+        self._store, self._writer, self._files = store, writer, files
+        self._storage, self._sealing, self._on_consigned = storage, sealing, on_consigned
+        self._busy: set[tuple[bytes, int]] = set()
+        self._lock = threading.Lock()
+
+    def open(self, peer: str, envelope_hash: bytes, number: int, offset: int) -> Upload:
+        """Begin or resume an upload. Raises PART-UNWANTED, PART-OFFSET (names the bytes held), PART-BUSY, MESSAGE-ERASED."""
+        envelope, secret, media_type = self._pending(peer, envelope_hash, number)
+        self._take(envelope_hash, number)
+        try:
+            held = self._files.held(envelope_hash, number)
+            head = envelope.parts[number]
+            if offset != held or held > head.length:
+                raise ProtocolError(codes.PART_OFFSET, str(held))
+            name = PartName(envelope.network_id, envelope.message_id, number)
+            check = OpeningPart(self._sealing, name, head, secret[:32], secret[32:], media_type)
+            partial = self._files.partial(envelope_hash, number)
+            if held:
+                for chunk in read_chunks(partial):
+                    check.update(chunk)
+            return Upload(partial.open("ab"), check, head.length - held, lambda: self._let_go(envelope_hash, number))
+        except BaseException:
+            self._let_go(envelope_hash, number)
+            raise
+
+    def done(self, envelope_hash: bytes, number: int) -> int | None:
+        """A part was verified and closed: keep it, and consign the message if it was the last; the entry's index then."""
+        self._files.keep_incoming(envelope_hash, number)
+        index = self._writer.run(lambda tx: self._store_done(tx, envelope_hash, number))
+        if index is not None:
+            self._on_consigned(envelope_hash)
+        return index
+
+    def failed(self, envelope_hash: bytes, number: int, error: ProtocolError) -> None:
+        """A part failed verification: drop it. A wrong digest is sent again; wrong content refuses the message for good."""
+        self._files.drop_partial(envelope_hash, number)
+        if error.code not in _RESENT:
+            self._writer.run(lambda tx: self._refuse(tx, envelope_hash, error))
+
+    def _pending(self, peer: str, envelope_hash: bytes, number: int) -> tuple[Envelope, bytes, str]:
+        query = (
+            "SELECT envelope, body, wrapped FROM incoming JOIN incoming_part p USING (hash) LEFT JOIN secret USING (hash)"
+            " WHERE hash=? AND sender=? AND state='pending' AND p.i=? AND p.done=0"
+        )
+        row = self._store.reader().execute(query, (envelope_hash, peer, number)).fetchone()
+        if row is None:
+            raise ProtocolError(codes.PART_UNWANTED, f"part {number}")
+        if row[2] is None:
+            raise ProtocolError(codes.MESSAGE_ERASED)
+        envelope = parse_envelope(row[0])
+        secret = self._storage.unwrap(envelope_hash, row[2])
+        name = PartName(envelope.network_id, envelope.message_id, 0)
+        plaintext = open_part(self._sealing, name, envelope.parts[0], secret, parts.BODY_MEDIA_TYPE, row[1])
+        letter: body.Letter = check_13_letter(envelope, plaintext)
+        return envelope, secret, letter.attachments[number - 1].media_type
+
+    def _take(self, envelope_hash: bytes, number: int) -> None:
+        with self._lock:
+            if (envelope_hash, number) in self._busy:
+                raise PassingError(codes.PART_BUSY, f"part {number}", seconds=5)
+            self._busy.add((envelope_hash, number))
+
+    def _let_go(self, envelope_hash: bytes, number: int) -> None:
+        with self._lock:
+            self._busy.discard((envelope_hash, number))
+
+    def _store_done(self, tx: Tx, envelope_hash: bytes, number: int) -> int | None:
+        tx.db.execute("UPDATE incoming_part SET done=1 WHERE hash=? AND i=?", (envelope_hash, number))
+        if tx.db.execute("SELECT 1 FROM incoming_part WHERE hash=? AND done=0", (envelope_hash,)).fetchone() is not None:
+            return None
+        message_id, sender, place = self._origin(tx, envelope_hash)
+        index = tx.append(Consigned, envelope_hash, message_id, sender, place)
+        tx.db.execute("UPDATE incoming SET state='consigned', time=?, idx=? WHERE hash=?", (tx.time, index, envelope_hash))
+        return index
+
+    def _refuse(self, tx: Tx, envelope_hash: bytes, error: ProtocolError) -> None:
+        message_id, sender, place = self._origin(tx, envelope_hash)
+        index = tx.append(Refused, envelope_hash, message_id, sender, place, error.code.code, 14)
+        tx.db.execute("UPDATE incoming SET state='refused', idx=? WHERE hash=?", (index, envelope_hash))
+        tx.db.execute("DELETE FROM secret WHERE hash=?", (envelope_hash,))
+
+    def _origin(self, tx: Tx, envelope_hash: bytes) -> tuple[bytes, str, Place]:
+        query = (
+            "SELECT message_id, sender, origin_n, origin_index, note.note FROM incoming"
+            " JOIN note ON note.id=origin_note WHERE hash=? AND state='pending'"
+        )
+        message_id, sender, n, index, note = tx.db.execute(query, (envelope_hash,)).fetchone()
+        checkpoint = parse_checkpoint(note.partition(b"\n\n")[0] + b"\n")
+        return message_id, sender, Place(n, index, checkpoint.size, checkpoint.root)

@@ -1,0 +1,79 @@
+"""Prekeys on both sides: our own published set with its proof, and the newest proven set of each peer.
+
+A set is taken only from the log (never from a connection alone), never at a lower place or sequence than one seen before.
+(SPEC.md section 6.2)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from exchange.log import Log, Tx
+from exchange.store import Store
+from keys.prekeys import Prekey, PrekeyStore
+from keys.suite import sound_prekey
+from protocol import cbor, codes, prekeyset
+from protocol.checkpoint import Head
+from protocol.entries import Prekeys, PublishedKey, parse_entry
+from protocol.errors import ProtocolError
+from protocol.pouch import PrekeyOffer
+
+
+class PrekeyShelf:
+    """``own``: the files of our secrets; what is published of them stands in the log."""
+
+    def __init__(self, store: Store, log: Log, own: PrekeyStore) -> None:
+        self._store = store
+        self._log = log
+        self.own = own
+        self._published: tuple[int, tuple[bytes, ...]] | None = None
+
+    def publish(self, tx: Tx, keys: tuple[Prekey, ...]) -> None:
+        """Log the current set, when it is not the one that stands in the log already."""
+        last = self._last(tx.db)
+        entry = None if last is None else last[1]
+        listed = tuple(PublishedKey(key.id, key.from_, key.until) for key in keys)
+        if entry is not None and entry.keys == listed:
+            index = 0 if last is None else last[0]
+        else:
+            index = tx.append(Prekeys, 1 if entry is None else entry.sequence + 1, listed)
+            tx.db.execute("INSERT OR REPLACE INTO published_prekeys VALUES (?,?)", (tx.n, index))
+        self._published = (index, tuple(key.public for key in keys))
+
+    def offer(self, head: Head) -> PrekeyOffer | None:
+        """Our published set, proven under ``head``; None before the first set is under a signed head."""
+        if self._published is None or self._published[0] >= head.size:
+            return None
+        index, keys = self._published
+        return PrekeyOffer(self._log.prove(index, head), keys)
+
+    def take(self, tx: Tx, authority: str, n: int, offer: PrekeyOffer, head: Head, now: int) -> None:
+        """Take a peer's set, proven under ``head`` of its log. Raises what ``prekeyset.accept_set`` raises; nothing changes then."""
+        before = self._peer(authority, tx.db)
+        accepted = prekeyset.accept_set(before, n, offer, head, now, sound_prekey)
+        row = cbor.encode([n, accepted.index, accepted.sequence, [[*key] for key in accepted.keys]])
+        tx.db.execute(
+            "INSERT INTO peer (authority, prekeys) VALUES (?,?) ON CONFLICT (authority) DO UPDATE SET prekeys=excluded.prekeys",
+            (authority, row),
+        )
+
+    def freshest(self, authority: str, now: int) -> prekeyset.PeerKey | None:
+        """The key of this peer to wrap to now (ms): None without a usable one."""
+        return prekeyset.freshest(self._peer(authority, self._store.reader()), now)
+
+    def _peer(self, authority: str, db: sqlite3.Connection) -> prekeyset.SeenSet | None:
+        row = db.execute("SELECT prekeys FROM peer WHERE authority=?", (authority,)).fetchone()
+        if row is None or row[0] is None:
+            return None
+        n, index, sequence, keys = cbor.decode(row[0])  # type: ignore[misc]
+        return prekeyset.SeenSet(n, index, sequence, tuple(prekeyset.PeerKey(*key) for key in keys))  # type: ignore[arg-type, misc, union-attr]
+
+    def _last(self, db: sqlite3.Connection) -> tuple[int, Prekeys] | None:
+        query = "SELECT idx, bytes FROM published_prekeys JOIN entry USING (n, idx) WHERE n=?"
+        row = db.execute(query, (self._log.n,)).fetchone()
+        if row is None:
+            return None
+        entry = parse_entry(bytes(row[1]))
+        if not isinstance(entry, Prekeys):
+            raise ProtocolError(codes.ENTRY_FORM, "prekeys")
+        return int(row[0]), entry

@@ -1,0 +1,131 @@
+"""Sealing a letter: draw the secrets, encrypt every part in one pass, build envelope and body. Nothing is stored here but ciphertext files.
+
+The order is fixed by what commits to what: attachments first (the body lists their digests), then the body, then the envelope.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from exchange import codes
+from exchange.partfiles import PartFiles
+from exchange.ports import Random
+from protocol import body, envelope, limits, names, parts
+from protocol import codes as protocol_codes
+from protocol.entries import Lane
+from protocol.errors import LocalError, ProtocolError
+from protocol.ports import Sealing
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A plaintext file to send as a part: where it lies, what it is called, its media type and role in the form."""
+
+    path: Path
+    filename: str
+    media_type: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A letter before it is sealed. ``expires`` in ms; ``conversation`` None begins one; ``answers``: the message id answered."""
+
+    from_office: str
+    to: tuple[names.Office, ...]
+    kind: str
+    form: bytes
+    expires: int
+    lane: Lane = Lane.ROUTINE
+    attachments: tuple[Attachment, ...] = ()
+    conversation: bytes | None = None
+    sequence: int = 1
+    answers: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed message, ready to be submitted: secret is CEK || r."""
+
+    envelope: envelope.Envelope
+    secret: bytes
+    body: bytes
+    conversation: bytes
+    sequence: int
+
+
+class Sealer:
+    """Seals for one authority in one network."""
+
+    def __init__(self, network_id: bytes, us: str, sealing: Sealing, files: PartFiles, random: Random) -> None:
+        self._network_id = network_id
+        self._us = us
+        self._sealing = sealing
+        self._files = files
+        self._random = random
+
+    def seal(self, draft: Draft, now: int) -> Sealed:
+        """Seal a letter at ``now`` (ms). Raises RECIPIENT-SELF, ATTACHMENT-READ, and what envelope and body refuse."""
+        recipients = tuple(sorted({office.authority for office in draft.to}))
+        if self._us in recipients:
+            raise LocalError(codes.RECIPIENT_SELF, self._us)
+        if draft.lane is Lane.URGENT and draft.attachments:
+            raise ProtocolError(protocol_codes.URGENT_SIZE, f"{len(draft.attachments)} attachments")
+        message_id, secret = self._random(16), self._random(envelope.SECRET)
+        listed, heads = [], []
+        for number, attachment in enumerate(draft.attachments, 1):
+            name = parts.PartName(self._network_id, message_id, number)
+            about, head = self._seal_file(name, secret, attachment)
+            listed.append(about)
+            heads.append(head)
+        addressing = body.Addressing(
+            self._network_id, message_id, self._us, recipients, now, draft.expires, int(draft.lane)
+        )  # fmt: skip
+        conversation = draft.conversation or message_id
+        letter = body.Letter(
+            draft.from_office, draft.to, draft.kind, draft.form, tuple(listed), conversation, draft.sequence, draft.answers
+        )
+        plaintext = body.encode_body(addressing, letter)
+        name = parts.PartName(self._network_id, message_id, 0)
+        sealed, head = parts.seal_part(self._sealing, name, secret[:32], secret[32:], parts.BODY_MEDIA_TYPE, plaintext)
+        built = envelope.build_envelope(
+            network_id=self._network_id, message_id=message_id, sender=self._us, recipients=recipients, created=now,
+            expires=draft.expires, lane=draft.lane, part_heads=(head, *heads),
+        )  # fmt: skip
+        return Sealed(built, secret, sealed, conversation, draft.sequence)
+
+    def _seal_file(
+        self, name: parts.PartName, secret: bytes, attachment: Attachment
+    ) -> tuple[body.Attachment, parts.PartHead]:
+        try:
+            with attachment.path.open("rb") as source:
+                length = os.fstat(source.fileno()).st_size
+                if length > limits.PART:
+                    raise ProtocolError(protocol_codes.ENVELOPE_PARTS, f"{attachment.filename!r}: {length} bytes")
+                part = parts.SealingPart(self._sealing, name, secret[:32], secret[32:], attachment.media_type, length)
+                digest, head = self._stream(name, source, part)
+        except OSError as error:
+            raise LocalError(codes.ATTACHMENT_READ, f"{attachment.path}: {error.strerror}") from None
+        return body.Attachment(attachment.media_type, attachment.filename, length, digest, attachment.role), head
+
+    def _stream(self, name: parts.PartName, source: BinaryIO, part: parts.SealingPart) -> tuple[bytes, parts.PartHead]:
+        plain = hashlib.sha256()
+        target = self._files.new_outgoing(name.index, name.message_id)
+        with target:
+            while chunk := source.read(1 << 20):
+                plain.update(chunk)
+                try:
+                    target.write(part.update(chunk))
+                except ProtocolError:
+                    raise LocalError(codes.ATTACHMENT_READ, "it grew while it was sealed") from None
+            try:
+                rest, head = part.finalize()
+            except ProtocolError:
+                raise LocalError(codes.ATTACHMENT_READ, "it shrank while it was sealed") from None
+            target.write(rest)
+            self._files.keep_outgoing(target, head.digest)
+        return plain.digest(), head
