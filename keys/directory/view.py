@@ -57,7 +57,7 @@ class LogRecord:
 
 @dataclass(frozen=True, slots=True)
 class OfficeRecord:
-    """A mailbox of an authority. ``functions``: kinds of form it takes; ``zone``: an IANA time zone; phones are members-only."""
+    """A mailbox of an authority. ``functions``: kinds of form it takes; ``zone``: IANA time zone; phones are members-only."""
 
     office: Office
     name: str
@@ -78,8 +78,8 @@ class WitnessKeys:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One authority. ``address``: (host, port) of its peer port, None when nobody can call it; ``certificates``: DER, this and the next;
-    ``spki``: SHA-256 of their SubjectPublicKeyInfo, in the same order; ``active``: false once it left or was revoked.
+    """One authority. ``address``: (host, port) of its peer port, None when nobody can call it; ``certificates``: DER, this and the
+    next; ``spki``: SHA-256 of their SubjectPublicKeyInfo, in the same order; ``active``: false once it left or was revoked.
     """
 
     authority: str
@@ -109,8 +109,8 @@ class Member:
 class Directory:
     """One verified version of a network's directory.
 
-    ``network_id``: SHA-256 of the first root file; ``address_ranges``: CIDR ranges that may be dialled although they are not public
-    (none in production); ``version`` and ``snapshot_sha256``: of the snapshot; ``expires``: ms, the earliest end of timestamp,
+    ``network_id``: SHA-256 of the first root file; ``address_ranges``: CIDR ranges that may be dialled although they are not
+    public (none in production); ``version`` and ``snapshot_sha256``: of the snapshot; ``expires``: ms, the earliest end of timestamp,
     snapshot, targets and root.
     """
 
