@@ -18,6 +18,7 @@ from nacl.pwhash import argon2id
 from nacl.secret import SecretBox
 from nacl.utils import random as os_random
 
+from keys.keyfile import read_private
 from protocol.errors import Actor, Code, LocalError
 
 SEALED_FILE_FORM = Code(
@@ -65,28 +66,53 @@ def seal_file(path: Path, secret: bytes, passphrase: bytes, profile: Profile = P
 
 
 def open_file(path: Path, passphrase: bytes) -> bytes:
-    """The secret in ``path``. Raises SEALED-FILE-FORM, SEALED-FILE-PASSPHRASE; OSError when it cannot be read."""
-    return open_bytes(path.read_bytes(), passphrase, path.name)
+    """The secret in ``path``. Raises SEALED-FILE-FORM, -PASSPHRASE, KEY-FILE-MODE, KEY-FILE-READ; FileNotFoundError."""
+    return open_bytes(read_private(path), passphrase, path.name)
 
 
 def seal_bytes(secret: bytes, passphrase: bytes, profile: Profile = Profile.MODERATE) -> bytes:
     """The content of a sealed file."""
-    salt = os_random(_SALT)
-    box = SecretBox(_derive(passphrase, salt, profile))
-    return _MAGIC + profile.encode() + b"\n" + salt + bytes(box.encrypt(secret))
+    return Seal.new(passphrase, profile).seal(secret)
 
 
 def open_bytes(sealed: bytes, passphrase: bytes, name: str = "") -> bytes:
     """The secret of a sealed file's content. Raises SEALED-FILE-FORM, SEALED-FILE-PASSPHRASE; ``name`` goes into the message."""
-    line, newline, rest = sealed.partition(b"\n")
-    word = line[len(_MAGIC) :].decode("ascii", "replace")
-    if not newline or not line.startswith(_MAGIC) or word not in set(Profile) or len(rest) < _SMALLEST:
-        raise LocalError(SEALED_FILE_FORM, name)
-    box = SecretBox(_derive(passphrase, rest[:_SALT], Profile(word)))
-    try:
-        return box.decrypt(rest[_SALT:])
-    except CryptoError:
-        raise LocalError(SEALED_FILE_PASSPHRASE, name) from None
+    return Seal.open(sealed, passphrase, name)[1]
+
+
+class Seal:
+    """A passphrase's key, made once: a file that changes can be sealed again without keeping the passphrase itself."""
+
+    __slots__ = ("_box", "_head")
+
+    def __init__(self, passphrase: bytes, salt: bytes, profile: Profile) -> None:
+        """``salt``: 16 bytes. Takes the time and memory of the profile."""
+        operations, memory = _COST[profile]
+        key = argon2id.kdf(SecretBox.KEY_SIZE, passphrase, salt, opslimit=operations, memlimit=memory)
+        self._box = SecretBox(key)
+        self._head = _MAGIC + profile.encode() + b"\n" + salt
+
+    @classmethod
+    def new(cls, passphrase: bytes, profile: Profile = Profile.MODERATE) -> Seal:
+        """A seal with a salt of its own."""
+        return cls(passphrase, os_random(_SALT), profile)
+
+    @classmethod
+    def open(cls, sealed: bytes, passphrase: bytes, name: str = "") -> tuple[Seal, bytes]:
+        """The seal of a file's content, and the secret in it. Raises as ``open_bytes`` does."""
+        line, newline, rest = sealed.partition(b"\n")
+        word = line[len(_MAGIC) :].decode("ascii", "replace")
+        if not newline or not line.startswith(_MAGIC) or word not in set(Profile) or len(rest) < _SMALLEST:
+            raise LocalError(SEALED_FILE_FORM, name)
+        seal = cls(passphrase, rest[:_SALT], Profile(word))
+        try:
+            return seal, seal._box.decrypt(rest[_SALT:])
+        except CryptoError:
+            raise LocalError(SEALED_FILE_PASSPHRASE, name) from None
+
+    def seal(self, secret: bytes) -> bytes:
+        """The content of a sealed file: same salt, fresh nonce."""
+        return self._head + bytes(self._box.encrypt(secret))
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -107,8 +133,3 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o600) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _derive(passphrase: bytes, salt: bytes, profile: Profile) -> bytes:
-    operations, memory = _COST[profile]
-    return argon2id.kdf(SecretBox.KEY_SIZE, passphrase, salt, opslimit=operations, memlimit=memory)
