@@ -1,0 +1,1 @@
+"""Test vectors as files that any language can read, and what makes them."""

@@ -1,0 +1,1 @@
+"""The cases that generate_c2sp.py writes."""
