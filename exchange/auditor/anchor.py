@@ -6,6 +6,8 @@ The trust root comes from elsewhere: a bundle that brings its own root can say w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from exchange.auditor import codes
@@ -18,6 +20,14 @@ from protocol.errors import PassingError, ProtocolError
 PREFIX: Final = "directory/"
 ROOT: Final = "directory/1.root.json"
 TOTAL: Final = 512 * limits.MiB  # all metadata together; a network of a thousand authorities has a few
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the caller brings: the network's first root file from elsewhere, or None; and the time now (ms)."""
+
+    root: bytes | None
+    now: int
 
 
 class Metadata(Mapping[str, bytes]):
@@ -40,17 +50,28 @@ class Metadata(Mapping[str, bytes]):
         return sum(1 for _ in self)
 
 
-def directory_of(folder: Folder, trust_root: bytes | None) -> Directory:
-    """The directory under the trust root, or under the bundle's own when there is none. Expiry is judged by the caller.
+def check_trust(folder: Folder, trust: Trust) -> tuple[Directory, str]:
+    """Check 2: the directory under the trust root, or under the bundle's own when there is none.
 
-    Raises TRUST-ROOT when the bundle is of another network, BUNDLE-MISSING, BUNDLE-SIZE, and the DIRECTORY-* codes.
+    Raises TRUST-ROOT when the bundle is of another network, BUNDLE-MISSING, BUNDLE-SIZE, and the DIRECTORY-* codes. Expired metadata
+    is good evidence of what held when it was made; what changed later it cannot show, and the sentence says so.
     """
     if sum(size for name, size in folder.sizes.items() if name.startswith(PREFIX)) > TOTAL:
         raise ProtocolError(codes.BUNDLE_SIZE, "directory/ altogether")
     own = folder.read(ROOT)
-    if trust_root is not None and own != trust_root:
+    if trust.root is not None and own != trust.root:
         raise ProtocolError(codes.TRUST_ROOT)
     try:
-        return verify_files(own, Metadata(folder))
+        found = verify_files(own, Metadata(folder))
     except PassingError as error:
         raise ProtocolError(codes.BUNDLE_MISSING, f"directory/{error.detail}") from None
+    late = "" if trust.now < found.expires else f"; it was good until {utc(found.expires)}, later changes are not shown here"
+    return found, f"{found.kind} network {found.network}, directory version {found.version}{late}"
+
+
+def utc(ms: int) -> str:
+    """A time in ms as people read it."""
+    try:
+        return datetime.fromtimestamp(ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{ms} ms"

@@ -10,6 +10,7 @@ _AGAIN: Final = "ask for the bundle again, from whoever exported it"
 # what is not a refusal
 PROVEN: Final = "PROVEN"
 SKIPPED: Final = "CHECK-SKIPPED"
+NOTHING: Final = "CHECK-NOTHING"
 UNANCHORED: Final = "TRUST-NONE"
 RECEIPT_PENDING: Final = "RECEIPT-PENDING"
 

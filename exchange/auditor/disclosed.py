@@ -41,7 +41,7 @@ def disclosed_parts(folder: Folder) -> list[int]:
     return sorted({int(found[1]) for name in folder.sizes if (found := _NAME.match(name))})
 
 
-def check_disclosed(folder: Folder, part: int, envelope: Envelope, listed: Mapping[str, Listed]) -> Disclosed:
+def check_disclosed(folder: Folder, part: int, envelope: Envelope, listed: Mapping[str, Listed]) -> tuple[Disclosed, str]:
     """Check 14: this plaintext of this media type is what the envelope commits to. Raises DISCLOSED-FORM, PART-LENGTH, PART-COMMITMENT."""
     name = f"disclosed/part-{part}"
     if part >= len(envelope.parts) or name not in folder.sizes or f"{name}.json" not in folder.sizes:
@@ -60,17 +60,18 @@ def check_disclosed(folder: Folder, part: int, envelope: Envelope, listed: Mappi
     if commitment.digest() != head.commitment:
         raise ProtocolError(refusals.PART_COMMITMENT, f"part {part}")
     original = listed[name].original if name in listed else None
-    return Disclosed(part, media_type, length, digest.digest(), original)
+    return Disclosed(part, media_type, length, digest.digest(), original), f"{media_type}, {length} bytes, as committed in the envelope"
 
 
-def check_letter(folder: Folder, body: Disclosed, envelope: Envelope) -> Letter:
+def check_letter(folder: Folder, body: Disclosed, envelope: Envelope) -> tuple[Letter, str]:
     """Check 15 for part 0: it parses as a body whose copies of the envelope's fields are equal. Raises BODY-*, DISCLOSED-BODY."""
     if body.media_type != BODY_MEDIA_TYPE or body.original is not None:
         raise ProtocolError(codes.DISCLOSED_BODY, "part 0 is not under the body's media type and name")
-    return parse_body(Addressing.of(envelope), len(envelope.parts), folder.read("disclosed/part-0"))
+    letter = parse_body(Addressing.of(envelope), len(envelope.parts), folder.read("disclosed/part-0"))
+    return letter, f"{letter.kind} from {envelope.sender}/{letter.from_office} to {', '.join(map(str, letter.to))}; copies equal the envelope"
 
 
-def check_attachment(found: Disclosed, letter: Letter) -> str:
+def check_attachment(found: Disclosed, letter: Letter) -> tuple[bool, str]:
     """Check 15 for part i: type, length, digest and name are those in the body. Raises DISCLOSED-BODY."""
     described = letter.attachments[found.part - 1]
     for field, here, there in (
@@ -81,7 +82,14 @@ def check_attachment(found: Disclosed, letter: Letter) -> str:
     ):
         if here != there:
             raise ProtocolError(codes.DISCLOSED_BODY, f"{field} of part {found.part}")
-    return f"is the {described.role} that the body describes"
+    return True, f"is the {described.role} that the body describes"
+
+
+def check_unnamed(found: Disclosed) -> tuple[bool, str]:
+    """Check 15 when the body is not disclosed: then nothing vouches for a name, so none may stand there. Raises DISCLOSED-BODY."""
+    if found.original is not None:
+        raise ProtocolError(codes.DISCLOSED_BODY, f"part {found.part} has a name that no disclosed body vouches for")
+    return True, "the body is not disclosed; what it calls this part is not shown"
 
 
 def _opening(data: bytes, part: int) -> tuple[str, bytes]:

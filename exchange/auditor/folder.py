@@ -31,7 +31,7 @@ _KINDS: Final = tuple(
         (r"envelope\.cbor", limits.ENVELOPE),
         (rf"(?:origin|receipt(?:-{_AUTHORITY})?)\.tlog-proof", limits.NOTE + 8 * limits.KiB),
         (rf"policy(?:-{_AUTHORITY}-[1-9][0-9]{{0,8}})?\.txt", limits.POLICY),
-        (rf"directory/(?:authorities/)?[a-z0-9][a-z0-9.-]{{0,200}}\.json", limits.DIRECTORY),
+        (r"directory/(?:authorities/)?[a-z0-9][a-z0-9.-]{0,200}\.json", limits.DIRECTORY),
         (r"disclosed/part-(?:0|[1-9][0-9]{0,2})\.json", 4 * limits.KiB),
         (r"disclosed/part-0", limits.BODY),
         (r"disclosed/part-[1-9][0-9]{0,2}", limits.PART),
@@ -109,7 +109,7 @@ def _walk(path: Path, prefix: str, depth: int) -> Iterator[tuple[str, int]]:
         elif stat.S_ISDIR(mode.st_mode) and depth > 1:
             yield from _walk(path / entry.name, name + "/", depth - 1)
         else:
-            raise ProtocolError(codes.BUNDLE_READ, f"{ascii(name[:120])} is a link, a device or nested too deep")
+            raise ProtocolError(codes.BUNDLE_READ, f"{name[:120]!a} is a link, a device or nested too deep")
 
 
 def _limit(name: str) -> int | None:

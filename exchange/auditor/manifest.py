@@ -34,8 +34,8 @@ class Listed:
     original: str | None
 
 
-def check_manifest(folder: Folder) -> dict[str, Listed]:
-    """The listed files, all there, all equal. Raises BUNDLE-MANIFEST, -MISSING, -UNLISTED, -DIGEST."""
+def check_manifest(folder: Folder) -> tuple[dict[str, Listed], str]:
+    """Check 1: the listed files, all there, all equal. Raises BUNDLE-MANIFEST, -MISSING, -UNLISTED, -DIGEST."""
     if MANIFEST not in folder.sizes:
         raise ProtocolError(codes.BUNDLE_MANIFEST, "there is none")
     listed = parse_manifest(folder.read(MANIFEST))
@@ -51,7 +51,7 @@ def check_manifest(folder: Folder) -> dict[str, Listed]:
             digest.update(piece)
         if folder.sizes[name] != line.size or digest.hexdigest() != line.sha256:
             raise ProtocolError(codes.BUNDLE_DIGEST, name)
-    return listed
+    return listed, f"{len(listed)} files are those that the manifest names"
 
 
 def parse_manifest(data: bytes) -> dict[str, Listed]:

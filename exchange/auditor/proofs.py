@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from exchange.auditor import codes
+from exchange.auditor.anchor import utc
+from exchange.auditor.folder import Folder
 from keys.directory.view import Directory, LogRecord
 from keys.suite import SUITE
 from protocol import codes as refusals
@@ -68,12 +70,12 @@ def policy_of(record: LogRecord, directory: Directory, grade: Grade) -> Policy:
     return policy_for(record.keys, witness_keys(record, directory), k)
 
 
-def check_head(data: bytes, directory: Directory, authority: str) -> SignedHead:
-    """Checks 4 and 8: the head in this proof file is signed by a log of ``authority`` that the directory lists.
+def check_head(folder: Folder, name: str, directory: Directory, authority: str) -> tuple[SignedHead, str]:
+    """Checks 4 and 8: the head in the proof file ``name`` is signed by a log of ``authority`` that the directory lists.
 
     Raises PROOF-FORM, NOTE-*, CHECKPOINT-*, PROOF-SPEAKER, NAME-ORIGIN, DIRECTORY-UNKNOWN-*, HEAD-DISPUTED.
     """
-    proof = parse_proof(data)
+    proof = parse_proof(folder.read(name))
     origin = parse_checkpoint(parse_note(proof.note).text).origin
     speaker = Origin.parse(origin)
     if (speaker.network, speaker.authority) != (directory.network, authority):
@@ -81,19 +83,21 @@ def check_head(data: bytes, directory: Directory, authority: str) -> SignedHead:
     record = directory.log(origin)
     head = verify_head(proof.note, record.keys, SUITE)
     grade, witnesses = _grade(head.value, record, directory)
-    return SignedHead(proof, record, head, grade, witnesses)
+    seen = f", and by {', '.join(witnesses)}" if witnesses else ""
+    says = f"{grade}: size {head.value.size} of {origin}, signed with both keys of the log{seen}"
+    return SignedHead(proof, record, head, grade, witnesses), says
 
 
-def check_inclusion(signed: SignedHead) -> Statement:
+def check_path(signed: SignedHead) -> tuple[Statement, str]:
     """Checks 5 and 9: the entry that the proof carries stands in that log. Raises PROOF-EXTRA, PROOF-INCLUSION, ENTRY-*."""
     entry = signed.proof.extra
     if entry is None:
         raise ProtocolError(refusals.PROOF_EXTRA, "there is no extra line")
     logged = verify_logged(entry, signed.proof.index, signed.proof.path, signed.head).value
-    return Statement(signed, logged, parse_entry(entry))
+    return Statement(signed, logged, parse_entry(entry)), f"the entry stands at index {logged.index}"
 
 
-def check_submitted(said: Statement, envelope: Envelope) -> Submitted:
+def check_submitted(said: Statement, envelope: Envelope) -> tuple[Statement, str]:
     """Check 6: the sender's entry submits this very envelope. Raises ORIGIN-KIND, BIND-HASH, BIND-FIELDS."""
     entry = said.entry
     if not isinstance(entry, Submitted):
@@ -108,10 +112,10 @@ def check_submitted(said: Statement, envelope: Envelope) -> Submitted:
     ):
         if claimed != carried:
             raise ProtocolError(refusals.BIND_FIELDS, field)
-    return entry
+    return said, "submits this envelope"
 
 
-def check_answer(said: Statement, envelope: Envelope) -> Consigned | Refused:
+def check_answer(said: Statement, envelope: Envelope) -> tuple[Statement, str]:
     """Check 10: the recipient's entry answers this very envelope. Raises ANSWER-KIND, ANSWER-ENVELOPE, ANSWER-SENDER."""
     entry = said.entry
     if not isinstance(entry, Consigned | Refused):
@@ -120,36 +124,51 @@ def check_answer(said: Statement, envelope: Envelope) -> Consigned | Refused:
         raise ProtocolError(refusals.ANSWER_ENVELOPE)
     if entry.sender != envelope.sender:
         raise ProtocolError(refusals.ANSWER_SENDER, entry.sender)
-    return entry
+    if isinstance(entry, Refused):
+        return said, f"refuses this envelope at check {entry.check}: {entry.reason}"
+    return said, "took this envelope: all parts there, opened, as committed"
 
 
-def check_place(answer: Consigned | Refused, submitted: Statement) -> str:
+def check_place(answered: Statement, submitted: Statement) -> tuple[Statement, str]:
     """Check 11: the answer cites the place of the submission that is proven here. Raises ANSWER-PLACE.
 
     A cited head of another size than the one at hand cannot be compared offline without a path between both: said, not hidden.
     """
-    place, origin = answer.place, submitted.logged
+    assert isinstance(answered.entry, Consigned | Refused)
+    place, origin = answered.entry.place, submitted.logged
     n = submitted.signed.record.origin.n
     if (place.n, place.index) != (n, origin.index):
         raise ProtocolError(refusals.ANSWER_PLACE, f"log {place.n} index {place.index}, proven is log {n} index {origin.index}")
     if place.size == origin.size and place.root != origin.root:
         raise ProtocolError(refusals.ANSWER_PLACE, f"another root at size {place.size}")
     if place.size == origin.size:
-        return f"cites log {n}, index {place.index}, under the very head of the origin proof"
-    return f"cites log {n}, index {place.index}, under its head of size {place.size} (the origin proof is under {origin.size})"
+        return answered, f"cites log {n}, index {place.index}, under the very head of the origin proof"
+    return answered, f"cites log {n}, index {place.index}, under its head of size {place.size}; the origin proof is under {origin.size}"
 
 
-def check_times(said: Statement, about: str, not_before: int, because: str) -> str:
-    """Check 12: an entry's time (ms) is not after its head's. Raises TIME-HEAD.
+def check_created(submitted: Statement, envelope: Envelope) -> tuple[Statement, str]:
+    """Check 12 for the sender: created, then logged, then signed. Raises BIND-CREATED, TIME-HEAD."""
+    if envelope.created > submitted.entry.time:
+        raise ProtocolError(refusals.BIND_CREATED)
+    _before_head(submitted)
+    return submitted, f"claimed: submitted {utc(submitted.entry.time)}"
 
-    Before ``not_before`` by more than the allowed skew, a claim is shown as such and refutes nothing: two clocks may differ.
+
+def check_answered(answered: Statement, submitted: Statement) -> tuple[Statement, str]:
+    """Check 12 for a recipient: logged, then signed. Raises TIME-HEAD.
+
+    A time before the submission's by more than the allowed skew is shown as such and refutes nothing: two clocks may differ.
     """
-    claimed, head = said.entry.time, said.logged.time
-    if claimed // limits.SECOND > head:
-        raise ProtocolError(codes.TIME_HEAD, f"{claimed // limits.SECOND - head} s")
-    if claimed + limits.SKEW < not_before:
-        return f"{about} claims a time {(not_before - claimed) // limits.SECOND} s before {because}: one of both clocks was wrong"
-    return f"{about} claims a time not after its head's and not before {because}"
+    _before_head(answered)
+    early = submitted.entry.time - answered.entry.time
+    doubt = f", {early // limits.SECOND} s before the submission it cites: one of both clocks was wrong" if early > limits.SKEW else ""
+    return answered, f"claimed: answered {utc(answered.entry.time)}{doubt}"
+
+
+def _before_head(said: Statement) -> None:
+    late = said.entry.time // limits.SECOND - said.logged.time
+    if late > 0:
+        raise ProtocolError(codes.TIME_HEAD, f"by {late} s")
 
 
 def _grade(head: Head, record: LogRecord, directory: Directory) -> tuple[Grade, tuple[str, ...]]:

@@ -11,7 +11,7 @@ The gravest verdict of a check is that of the whole. Exit codes: 0 proven, 1 ref
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -34,6 +34,7 @@ class Verdict(StrEnum):
 
 _EXIT: Final = {Verdict.PROVEN: 0, Verdict.REFUTED: 1, Verdict.NOT_ANCHORED: 3, Verdict.PENDING: 4}
 _GRAVEST_FIRST: Final = (Verdict.REFUTED, Verdict.NOT_ANCHORED, Verdict.PENDING)
+_WEIGHT: Final = (*_GRAVEST_FIRST, Verdict.SKIPPED, Verdict.PROVEN)
 _MARKS: Final = {
     Verdict.PROVEN: "ok",
     Verdict.PENDING: "PENDING",
@@ -45,7 +46,7 @@ _MARKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One numbered check. ``about``: the authority, part or file it is about, if there are several; ``says``: a sentence."""
+    """What one check came to. ``about``: the authority, part or file, where a number is checked for several; ``says``: a sentence."""
 
     number: int
     name: str
@@ -54,12 +55,18 @@ class Check:
     code: str
     says: str
 
+    def as_dict(self) -> dict[str, Any]:
+        """As a JSON object."""
+        d: dict[str, Any] = {"number": self.number, "name": self.name, "about": self.about}
+        return d | {"verdict": str(self.verdict), "code": self.code, "says": self.says}
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All checks, and the facts that they support (times in ms, bytes in hex)."""
+    """All checks made, the titles of all numbers, and the facts that the checks support (times in ms, bytes in hex)."""
 
     subject: str
+    titles: tuple[str, ...]
     checks: tuple[Check, ...]
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -77,17 +84,27 @@ class Report:
         """0 proven, 1 refuted, 3 not anchored, 4 pending."""
         return _EXIT[self.verdict]
 
+    def numbered(self) -> list[Check]:
+        """One verdict for every number: the gravest of what was checked under it, *skipped* where there was nothing to check."""
+        result = []
+        for number, title in enumerate(self.titles, 1):
+            of_number = [check for check in self.checks if check.number == number]
+            nothing = Check(number, title, "", Verdict.SKIPPED, codes.NOTHING, "there is nothing of this kind here")
+            gravest = min(of_number, key=lambda check: _WEIGHT.index(check.verdict), default=nothing)
+            result.append(replace(gravest, name=title))
+        return result
+
     def as_dict(self) -> dict[str, Any]:
-        """The report as a JSON object."""
-        checks = [
-            {"number": c.number, "name": c.name, "about": c.about, "verdict": str(c.verdict), "code": c.code, "says": c.says}
-            for c in self.checks
-        ]
+        """The report as a JSON object: ``checks`` holds one verdict per number, each with what was checked under it as ``parts``."""
+        checks = []
+        for check in self.numbered():
+            parts = [part.as_dict() for part in self.checks if part.number == check.number]
+            checks.append(check.as_dict() | {"parts": parts})
         verdict = str(self.verdict)
         return {"subject": self.subject, "verdict": verdict, "exit_code": self.exit_code, "checks": checks, "facts": self.facts}
 
     def text(self) -> str:
-        """The report for people: one line per check, then the verdict."""
+        """The report for people: a line per check, then the verdict."""
         lines = []
         for check in self.checks:
             about = f" {check.about}" if check.about else ""
@@ -109,24 +126,30 @@ class Docket:
         """Write one verdict down."""
         self.checks.append(Check(number, name, about, verdict, code, says))
 
-    def run(self, number: int, name: str, check: Callable[[], tuple[T, str]], about: str = "") -> T | None:
-        """What the check found, or None when it refused; its second value is the sentence for the report."""
+    def run(self, number: int, name: str, about: str, check: Callable[..., tuple[T, str]], *given: object) -> T | None:
+        """What the check found, or None. It returns its find and a sentence; a refusal it raises is the verdict *refuted*.
+
+        A check that was given None, the outcome of a check that refused, is *skipped*.
+        """
+        if any(value is None for value in given):
+            self.add(number, name, Verdict.SKIPPED, codes.SKIPPED, "needs what a check above refused", about)
+            return None
         try:
-            found, says = check()
+            found, says = check(*given)
         except RogatoryError as error:
             detail = f" ({error.detail})" if error.detail else ""
             self.add(number, name, Verdict.REFUTED, error.code.code, f"{error.code.says}{detail}", about)
             return None
+        except OSError as error:  # a disk that fails, a folder that changes under our eyes
+            says = f"{codes.BUNDLE_READ.says} ({error.strerror})"
+            self.add(number, name, Verdict.REFUTED, codes.BUNDLE_READ.code, says, about)
+            return None
         self.add(number, name, Verdict.PROVEN, codes.PROVEN, says, about)
         return found
 
-    def skip(self, number: int, name: str, needs: str, about: str = "") -> None:
-        """Say that a check could not be made, and what it needs."""
-        self.add(number, name, Verdict.SKIPPED, codes.SKIPPED, f"needs {needs}", about)
-
-    def report(self, subject: str) -> Report:
-        """All that was written down."""
-        return Report(subject, tuple(self.checks), self.facts)
+    def report(self, subject: str, titles: tuple[str, ...]) -> Report:
+        """All that was written down; ``titles``: those of the numbers from 1 on."""
+        return Report(subject, titles, tuple(self.checks), self.facts)
 
 
 def _sentence(verdict: Verdict) -> str:
