@@ -29,3 +29,7 @@ PART_WAITING = Code("PART-WAITING", "14", "parts of this envelope are still miss
 DISK_RESERVE = Code("DISK-RESERVE", "14", "the disk has only its reserve for urgent messages left", Actor.OPERATOR, "free space")
 NO_PREKEY = Code("NO-PREKEY", "sealing", "this recipient has shown no usable prekey yet", Actor.NOBODY, "wait until its node answers; the message is submitted and stays queued")
 DELIVERY_STATE = Code("DELIVERY-STATE", "call", "this delivery is not in a state that allows that", Actor.CALLER, "look at `rogatory outbox show`")
+
+# export (bundle.py)
+EXPORT_FOLDER = Code("EXPORT-FOLDER", "export", "the folder to export into cannot be written, or already holds something", Actor.CALLER, "name a new or empty folder")
+EXPORT_PART = Code("EXPORT-PART", "export", "there is no such part to disclose, or it is named twice", Actor.CALLER, "name each part once; `rogatory show` lists them, 0 is the body")
