@@ -93,7 +93,8 @@ def test_both_refuse_what_the_failure_vectors_are_made_of(length: int) -> None:
     sealed = _run(SUITE.encryptor(key, context), os.urandom(length))
     chunk = 16_400
     swapped = sealed[:56] + sealed[56 + chunk : 56 + 2 * chunk] + sealed[56 : 56 + chunk] + sealed[56 + 2 * chunk :]
-    cuts = [sealed[:at] for at in {0, 23, 24, 55, 56, 71, len(sealed) - 17, len(sealed) - 16, len(sealed) - 1} if at < len(sealed)]
+    ends = {0, 23, 24, 55, 56, 71, len(sealed) - 17, len(sealed) - 16, len(sealed) - 1}
+    cuts = [sealed[:at] for at in ends if at < len(sealed)]
     flips = [sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :] for at in (0, 24, 55, 56, len(sealed) - 1)]
     longer = [sealed + b"x", sealed + sealed[56:], sealed[: 56 + chunk] if length >= chunk else sealed[:56]]
     for wrong in [*cuts, *flips, *longer, *([swapped] if length >= 2 * chunk else [])]:
@@ -150,7 +151,7 @@ def test_wycheproof_ml_kem_768() -> None:
             assert key.public_key().public_bytes_raw().hex() == case["ek"]
             assert key.decapsulate(sealed).hex() == case["K"]
         else:
-            with pytest.raises(ValueError, match="."):
+            with pytest.raises(ValueError):
                 mlkem.MLKEM768PrivateKey.from_seed_bytes(seed).decapsulate(sealed)
 
 

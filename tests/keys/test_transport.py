@@ -165,7 +165,7 @@ def test_what_is_no_certificate_is_refused() -> None:
 
 @pytest.mark.parametrize("secret", [b"", bytes(31), bytes(32), b"\xff" * 32, bytes(33)])
 def test_what_is_no_key_is_refused(secret: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         TransportKey(secret)
 
 
