@@ -85,6 +85,16 @@ class HolderKeys:
         return json.dumps({"name": self.name, "keys": keys}, indent=1, sort_keys=True).encode() + b"\n"
 
     @classmethod
+    def parse(cls, data: bytes) -> HolderKeys:
+        """From ``dump``. Raises DIRECTORY-KEY-FORM, DIRECTORY-KEY-TWICE."""
+        try:
+            value = json.loads(data)
+            name, keys = str(value["name"]), dict(value["keys"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise ProtocolError(codes.DIRECTORY_KEY_FORM, "not a file of public role keys") from None
+        return cls.from_keys(name, keys)
+
+    @classmethod
     def from_keys(cls, name: str, keys: dict[str, Any]) -> HolderKeys:
         """From key id -> key as metadata writes them. Raises DIRECTORY-KEY-FORM, DIRECTORY-KEY-TWICE."""
         found: dict[str, SSlibKey] = {}

@@ -129,7 +129,7 @@ def rotate(member: Member, closing: tuple[int, bytes], standby: LogRecord | None
 
 
 def leave(member: Member, closing: tuple[int, bytes]) -> Member:
-    """Leave the network: the log in force closes, standby logs are withdrawn, nobody calls it any more. Its logs stay listed."""
+    """Leave the network: the log in force closes, standby logs are withdrawn, nobody calls it. Its logs stay listed."""
     logs = tuple(
         replace(log, state=LogState.CLOSED, closing=closing if log.state is LogState.IN_FORCE else log.closing)
         for log in member.logs

@@ -170,7 +170,7 @@ def _file(value: Any, required: set[str]) -> None:
     if "version" in required:
         number(line["version"])
     length = line["length"]
-    if type(length) is not int or not 1 <= length:
+    if type(length) is not int or length < 1:
         raise ProtocolError(codes.DIRECTORY_FORM, "a length is a whole number from 1")
     if length > limits.DIRECTORY:
         raise ProtocolError(codes.DIRECTORY_TOO_LARGE, f"announced as {str(length)[:24]} bytes")

@@ -32,7 +32,7 @@ from protocol import limits
 from protocol.errors import LocalError, PassingError, ProtocolError
 
 Fetch: TypeAlias = Callable[[str], bytes]
-"""The bytes of a file by its name (``mirror.read`` of a peer). Raises FileNotFoundError when there is none, OSError otherwise."""
+"""The bytes of a file by its name (``mirror.read`` of a peer). Raises FileNotFoundError when there is none, else OSError."""
 
 ROTATIONS: Final = 256  # new roots in one update
 PAST: Final = 64  # versions of one entry that are looked back through to find when a log was standby

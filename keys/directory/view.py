@@ -78,8 +78,8 @@ class WitnessKeys:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One authority. ``address``: (host, port) of its peer port, None when nobody can call it; ``certificates``: DER, this and the
-    next; ``spki``: SHA-256 of their SubjectPublicKeyInfo, in the same order; ``active``: false once it left or was revoked.
+    """One authority. ``address``: (host, port) of its peer port, None when nobody can call it; ``certificates``: DER, this and
+    the next; ``spki``: SHA-256 of their SubjectPublicKeyInfo, in the same order; ``active``: false once it left or was revoked.
     """
 
     authority: str
@@ -110,8 +110,8 @@ class Directory:
     """One verified version of a network's directory.
 
     ``network_id``: SHA-256 of the first root file; ``address_ranges``: CIDR ranges that may be dialled although they are not
-    public (none in production); ``version`` and ``snapshot_sha256``: of the snapshot; ``expires``: ms, the earliest end of timestamp,
-    snapshot, targets and root.
+    public (none in production); ``version`` and ``snapshot_sha256``: of the snapshot; ``expires``: ms, the earliest end of
+    timestamp, snapshot, targets and root.
     """
 
     network: str
