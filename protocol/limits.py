@@ -60,3 +60,7 @@ DIRECTORY: Final = 2 * MiB
 DIRECTORY_MEMBERS: Final = 4096
 DIRECTORY_ENTRY: Final = 64 * KiB
 DIRECTORY_GRACE: Final = 7 * DAY  # an expired directory keeps known peers working, under alarm
+
+# forms (protocol/forms/tree.py)
+FORM_DEPTH: Final = 16
+FORM_VALUES: Final = 65_536  # texts, numbers, arrays and objects of one form: 511 items with their custody need half of it

@@ -121,8 +121,12 @@ _LISTED = frozenset({"enum", "literal_error"})
 
 def _of_fields(error: ValidationError) -> Iterator[Problem]:
     own = {code.value for code in Wrong}
-    for found in error.errors(include_url=False, include_input=False):
+    errors = error.errors(include_url=False, include_input=False)
+    above = {found["loc"][:depth] for found in errors for depth in range(len(found["loc"]))}
+    for found in errors:
         kind = found["type"]
+        if kind == "too_short" and found["loc"] in above:
+            continue  # pydantic counts sound elements only; the unsound one is told already
         if kind in own:
             code, says = Wrong(kind), found["msg"]
         else:

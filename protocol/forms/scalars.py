@@ -44,7 +44,7 @@ class Shape:
         return {**handler(schema), "minLength": 1, "maxLength": self.most, "pattern": f"^(?:{self.pattern})$", **extra}
 
     def _accept(self, text: str) -> str:
-        if len(text) > self.most:
+        if len(text) > self.most and self.code is Wrong.FORMAT:
             raise PydanticCustomError("LENGTH", "is longer than {most} characters", {"most": self.most})
         if not self.holds(text):
             raise PydanticCustomError(self.code.value, "is not {says}", {"says": self.says})

@@ -1,8 +1,8 @@
 """Strict JSON in and out, and a way to walk the tree that never fails.
 
-In: UTF-8, one object, at most 1 MiB and 16 levels, no name twice, whole numbers only, every text NFC and free of control
-characters. Out: names sorted, no spaces, UTF-8. The rules of the forms read the tree through ``Node``, so that a rule still
-speaks when another field of the form is wrong.
+In: UTF-8, one object, at most 1 MiB, 16 levels and 65,536 values, no name twice, whole numbers only, every text NFC and
+free of control characters. Out: names sorted, no spaces, UTF-8. The rules of the forms read the tree through ``Node``, so
+that a rule still speaks when another field of the form is wrong.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from typing import Any, Final, NoReturn
 from protocol import codes, limits
 from protocol.forms.problems import FormError, Problem, Wrong
 
-DEPTH: Final = 16
 _INT: Final = 2**53 - 1  # I-JSON (RFC 7493): what every reader holds exactly
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)  # possessive: one pass, whatever comes
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)  # possessive: one pass, whatever comes
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 
 
@@ -64,7 +63,7 @@ def read(raw: bytes) -> dict[str, object]:
     """The JSON object of these bytes. Raises FORM-JSON when they are not strict JSON; texts are checked by ``texts``."""
     if len(raw) > limits.BODY:
         _refuse(f"{len(raw)} bytes, more than {limits.BODY}")
-    _check_depth(raw)
+    _check_extent(raw)
     try:
         value = json.loads(
             raw.decode(), object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_fraction
@@ -116,16 +115,20 @@ def _refuse(detail: str) -> NoReturn:
     raise FormError(codes.FORM_JSON, detail)
 
 
-def _check_depth(raw: bytes) -> None:
-    """Count brackets outside texts before anything recursive sees the bytes."""
-    depth = 0
+def _check_extent(raw: bytes) -> None:
+    """Count brackets and commas outside texts before anything builds a tree: a megabyte must not become a gigabyte."""
+    depth = values = 0
     for token in _TOKEN.finditer(raw):
-        if token.group() in (b"[", b"{"):
-            depth += 1
-            if depth > DEPTH:
-                _refuse(f"nested deeper than {DEPTH} at byte {token.start()}")
-        elif token.group() in (b"]", b"}"):
+        mark = token.group()
+        if mark in (b"]", b"}"):
             depth -= 1
+        elif mark in (b"[", b"{", b","):
+            values += 1
+            depth += mark != b","
+            if depth > limits.FORM_DEPTH:
+                _refuse(f"nested deeper than {limits.FORM_DEPTH} at byte {token.start()}")
+            if values > limits.FORM_VALUES:
+                _refuse(f"more than {limits.FORM_VALUES} values at byte {token.start()}")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
