@@ -77,7 +77,7 @@ def test_example_of_the_readme_is_valid() -> None:
 
 
 def test_request_with_attachments_passes() -> None:
-    file = {"filename": "ordonnance – 2026.pdf", "media_type": "application/pdf", "size": 48211, "sha256": "0" * 64}
+    file = {"filename": "ordonnance générale 2026.pdf", "media_type": "application/pdf", "size": 48211, "sha256": "0" * 64}
     attachments = [
         {**file, "attachment_id": "a1", "role": "domestic_order", "language": "fr", "certified": True, "pages": 3},
         {
