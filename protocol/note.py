@@ -103,8 +103,8 @@ def _text_lines(data: bytes) -> list[str]:
 
 
 def _parse_line(line: str) -> Signature:
-    name, space, base64 = line.removeprefix(_PREFIX).partition(" ")
-    if not line.startswith(_PREFIX) or not space or not is_key_name(name):
+    name, _, base64 = line.removeprefix(_PREFIX).partition(" ")
+    if not line.startswith(_PREFIX) or not is_key_name(name):
         raise ProtocolError(codes.NOTE_FORM, "a signature line that is not an em dash, a key name and base64")
     content = from_base64(base64, codes.NOTE_FORM, "a signature line")
     if len(content) <= KEY_ID:

@@ -119,7 +119,7 @@ def parse_policy(data: bytes) -> Policy:
         raise ProtocolError(codes.POLICY_FORM, f"{len(data)} bytes")
     if any((c < 0x20 and c not in b"\t\n") or c == 0x7F for c in data):
         raise ProtocolError(codes.POLICY_FORM, "a control character")
-    if data and not data.endswith(b"\n"):
+    if not data.endswith(b"\n"):
         raise ProtocolError(codes.POLICY_FORM, "no newline at the end")
     reading = _Reading()
     # octets beyond ASCII are opaque: surrogateescape keeps every byte string apart from every other

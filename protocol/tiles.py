@@ -98,14 +98,15 @@ def parse_bundle(data: bytes, width: int) -> list[bytes]:
     """The entries of a bundle. Raises TILE-BUNDLE unless there are exactly ``width`` and nothing after them."""
     entries: list[bytes] = []
     at = 0
-    while at < len(data) and len(entries) < width:
+    while at < len(data):
         start = at + 2
         at = start + int.from_bytes(data[at:start], "big")
-        if start > len(data) or at > len(data):
-            raise ProtocolError(codes.TILE_BUNDLE, f"entry {len(entries)} is cut short")
         entries.append(data[start:at])
+    # an entry cut short leaves ``at`` beyond the end
     if at != len(data) or len(entries) != width:
-        raise ProtocolError(codes.TILE_BUNDLE, f"{len(entries)} entries and {len(data) - at} more bytes, not {width} entries")
+        raise ProtocolError(
+            codes.TILE_BUNDLE, f"{len(entries)} entries in {len(data)} bytes that end at {at}, not {width} entries"
+        )
     return entries
 
 

@@ -49,4 +49,4 @@ def parse_checkpoint(text: bytes) -> Checkpoint:
     if len(lines) != _LINES + 1 or lines[-1]:
         raise ProtocolError(codes.CHECKPOINT_FORM, f"{len(lines) - 1} full lines, not exactly 3")
     size = decimal(lines[1], codes.CHECKPOINT_FORM, "the size")
-    return Checkpoint(lines[0], size, from_base64(lines[2], codes.CHECKPOINT_FORM, "the root", HASH))
+    return Checkpoint(lines[0], size, from_base64(lines[2], codes.CHECKPOINT_FORM, "the root"))

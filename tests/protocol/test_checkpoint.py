@@ -110,6 +110,14 @@ def test_sizes_at_the_limits() -> None:
         assert refused.value.code is codes.CHECKPOINT_FORM
 
 
+def test_origin_at_the_limit() -> None:
+    assert Checkpoint("x" * 200, 1, bytes(32)).origin == "x" * 200
+    for origin in ("x" * 201, "é" * 101):
+        with pytest.raises(ProtocolError) as refused:
+            Checkpoint(origin, 1, bytes(32))
+        assert refused.value.code is codes.CHECKPOINT_FORM
+
+
 def test_text_that_is_not_utf_8() -> None:
     with pytest.raises(ProtocolError) as refused:
         parse_checkpoint(b"\xff\n1\n" + ROOT.encode() + b"\n")

@@ -130,8 +130,19 @@ def test_LOG_7_inclusion_proof_for_another_index(size: int) -> None:
 
 def test_LOG_7_inclusion_proof_index_not_below_size() -> None:
     leaf = merkle.leaf_hash(ENTRIES[0])
-    for index, size in ((1, 1), (0, 0), (-1, 1), (0, -1), (merkle.MAX_SIZE, merkle.MAX_SIZE), (0, merkle.MAX_SIZE + 1)):
-        refuse_inclusion(leaf, index, size, [], leaf)
+    for index, size in ((1, 1), (2, 2), (0, 0), (-1, 1), (0, -1), (2**63, 2**63), (0, 2**63 + 1)):
+        for length in range(66):  # whatever length might seem to fit
+            with pytest.raises(ProtocolError) as refused:
+                merkle.root_from_path(leaf, index, size, [leaf] * length)
+            assert refused.value.code is codes.PROOF_INCLUSION
+            assert "is not in a tree" in refused.value.detail
+
+
+def test_hashes_of_another_length_are_refused_before_they_are_hashed() -> None:
+    leaf = merkle.leaf_hash(ENTRIES[0])
+    for short in (b"", bytes(31), bytes(33)):
+        refuse_inclusion(leaf, 0, 2, [short], merkle.node_hash(leaf, short))
+        refuse_consistency(1, 2, [short], leaf, merkle.node_hash(leaf, short))
 
 
 def test_a_node_is_no_leaf() -> None:
@@ -179,6 +190,12 @@ def test_roots_from_consistency_wants_sizes_and_lengths_that_fit() -> None:
         assert refused.value.code is codes.PROOF_CONSISTENCY
 
 
+def test_consistency_between_sizes_that_no_tree_has() -> None:
+    refuse_consistency(0, -1, [], merkle.EMPTY_ROOT, merkle.EMPTY_ROOT)
+    refuse_consistency(-1, -1, [], mth(0, 1), mth(0, 1))
+    refuse_consistency(2**63 + 1, 2**63 + 1, [], mth(0, 1), mth(0, 1))
+
+
 def test_makers_refuse_what_is_no_tree() -> None:
     for index, size in ((0, 0), (1, 1), (-1, 1)):
         with pytest.raises(ValueError, match="no path"):
@@ -205,6 +222,24 @@ class Uniform:
 
 UNIFORM = Uniform()
 SIZES = st.integers(1, merkle.MAX_SIZE) | st.integers(0, 63).map(lambda level: 1 << level)
+
+
+def test_the_largest_tree() -> None:
+    size = merkle.MAX_SIZE
+    assert size == 2**63
+    root = merkle.root(size, UNIFORM)
+    assert root == merkle.Frontier(size, [UNIFORM.levels[63]]).root()
+    for index in (0, size - 1):
+        made = merkle.inclusion(index, size, UNIFORM)
+        assert len(made) == limits.PROOF_LINES
+        merkle.check_inclusion(UNIFORM.levels[0], index, size, made, root)
+    for old in (1, size - 1, size):
+        made = merkle.consistency(old, size, UNIFORM)
+        merkle.check_consistency(old, size, made, merkle.root(old, UNIFORM), root)
+    with pytest.raises(ValueError, match="no path"):
+        merkle.inclusion(0, size + 1, UNIFORM)
+    with pytest.raises(ValueError, match="no consistency path"):
+        merkle.consistency(1, size + 1, UNIFORM)
 
 
 @given(SIZES, st.data())
@@ -260,6 +295,14 @@ def test_frontier_goes_on_from_its_hashes_and_a_copy_goes_its_own_way(size: int)
 
 
 def test_frontier_refuses_hashes_that_cannot_fit() -> None:
-    for size, hashes in ((1, []), (3, [mth(0, 2)]), (-1, []), (2, [b"short"]), (0, [mth(0, 1)])):
+    for size, hashes in (
+        (1, []),
+        (3, [mth(0, 2)]),
+        (-1, []),
+        (-1, [mth(0, 1)]),
+        (2, [b"short"]),
+        (0, [mth(0, 1)]),
+        (2**63 + 1, [mth(0, 1)] * 2),
+    ):
         with pytest.raises(ValueError, match="frontier"):
             merkle.Frontier(size, hashes)

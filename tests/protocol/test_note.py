@@ -196,6 +196,15 @@ def test_vkeys_of_other_types_and_lengths_refused(algorithm: int, length: int) -
     assert refused.value.code is codes.NOTE_VKEY
 
 
+def test_vkey_name_at_the_limit() -> None:
+    for name in ("x" * 255, "é" * 127):
+        assert VKey.parse(str(LOG.vkey(name, ED25519))).name == name
+    for name in ("x" * 256, "é" * 128):
+        with pytest.raises(ProtocolError) as refused:
+            LOG.vkey(name, ED25519)
+        assert refused.value.code is codes.NOTE_VKEY
+
+
 # any bytes
 
 

@@ -179,6 +179,12 @@ def test_policy_with_a_key_that_is_none() -> None:
     refuse(codes.NOTE_VKEY, f"log {L[:-4]}\nquorum none\n")
 
 
+def test_size_at_the_limit() -> None:
+    end = b"\nquorum none\n"
+    assert parse_policy(b"#" * (limits.POLICY - len(end)) + end).quorum == "none"
+    refuse(codes.POLICY_FORM, "#" * (limits.POLICY - len(end) + 1) + end.decode())
+
+
 def test_limits_of_lines() -> None:
     pairs = [Pair(f"limit {i}") for i in range(limits.POLICY_LINES + 1)]
     logs = [f"log {pair.vkey('x', ED25519)}\n" for pair in pairs]

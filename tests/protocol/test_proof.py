@@ -99,11 +99,31 @@ def test_another_logs_head() -> None:
 
 
 def test_longest_extra_is_an_entry() -> None:
-    assert parse_proof(format_proof(replace(PROOF, extra=bytes(limits.ENTRY)))).extra == bytes(limits.ENTRY)
+    for size in (1, limits.ENTRY):
+        assert parse_proof(format_proof(replace(PROOF, extra=bytes(size)))).extra == bytes(size)
     for extra in (b"", bytes(limits.ENTRY + 1)):
         with pytest.raises(ProtocolError) as refused:
             replace(PROOF, extra=extra)
         assert refused.value.code is codes.PROOF_FORM
+
+
+def test_proofs_made_by_hand_are_checked_too() -> None:
+    for change in ({"path": (bytes(32),) * 64}, {"path": (bytes(31),)}, {"index": -1}, {"index": 2**63}, {"note": b""}):
+        with pytest.raises(ProtocolError) as refused:
+            replace(PROOF, **change)
+        assert refused.value.code is codes.PROOF_FORM
+    assert len(replace(PROOF, path=(bytes(32),) * 63).path) == limits.PROOF_LINES
+    assert len(replace(PROOF, note=bytes(limits.NOTE)).note) == limits.NOTE
+    with pytest.raises(ProtocolError) as refused:
+        replace(PROOF, note=bytes(limits.NOTE + 1))
+    assert refused.value.code is codes.PROOF_FORM
+
+
+def test_a_proof_cut_short_anywhere() -> None:
+    for end in range(RAW.index(b"\n\n") + 2):
+        refuse_parse(RAW[:end])
+    for lines in (b"", b"c2sp.org/tlog-proof@v1", b"c2sp.org/tlog-proof@v1\nextra AA=="):
+        refuse_parse(lines + b"\n\n" + PROOF.note)
 
 
 @given(st.data())

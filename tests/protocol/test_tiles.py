@@ -121,6 +121,16 @@ def test_LOG_19_entry_of_65_536_bytes_is_refused() -> None:
     assert "entry 1 " in str(refused.value)
 
 
+def test_a_full_bundle() -> None:
+    entries = [b"%d" % i for i in range(256)]
+    assert tiles.parse_bundle(tiles.encode_bundle(entries), 256) == entries
+
+
+def test_a_tile_that_its_tree_does_not_have_is_0_wide() -> None:
+    assert [tiles.tile_width(level, index, 257) for level, index in ((0, 2), (1, 1), (2, 0), (ENTRIES, 2))] == [0] * 4
+    assert [tiles.tile_width(level, index, 257) for level, index in ((0, 1), (1, 0), (ENTRIES, 1))] == [1] * 3
+
+
 def test_bundle_of_no_or_too_many_entries_is_a_bug_of_ours() -> None:
     for entries in ([], [b""] * 257):
         with pytest.raises(ValueError, match="entries in a bundle"):
