@@ -19,6 +19,7 @@ LOG_RANGE = Code("LOG-RANGE", "log", "this log has no such entry or head", Actor
 MESSAGE_UNKNOWN = Code("MESSAGE-UNKNOWN", "call", "no message is known under this id", Actor.CALLER, "look at `rogatory inbox` and `rogatory outbox list`")
 MESSAGE_ERASED = Code("MESSAGE-ERASED", "call", "the key of this message was destroyed", Actor.CALLER, "nothing can be read any more; the proofs are still there")
 MESSAGE_PENDING = Code("MESSAGE-PENDING", "call", "not all parts of this message have arrived", Actor.NOBODY, "wait for the rest")
+PART_NUMBER = Code("PART-NUMBER", "call", "this message has no part of that number", Actor.CALLER, "part 0 is the body, attachments count from 1")
 RECIPIENT_SELF = Code("RECIPIENT-SELF", "call", "a message cannot be addressed to its own authority", Actor.CALLER, "name offices of other authorities")
 ATTACHMENT_READ = Code("ATTACHMENT-READ", "call", "an attachment cannot be read, or changed while it was sealed", Actor.CALLER, "name a file that this node may read, and leave it alone until the message is submitted")
 PEER_QUOTA = Code("PEER-QUOTA", "1", "this peer has used up its share for now", Actor.PEER, "wait as long as Retry-After says")

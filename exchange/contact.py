@@ -5,6 +5,8 @@ Prekeys travel in a pouch's frame with the offer as its only item, so that head,
 
 from __future__ import annotations
 
+import hashlib
+
 from exchange import codes
 from exchange.log import Log, Tx
 from exchange.peers import Peers
@@ -49,6 +51,12 @@ class Contact:
 
         self._writer.run(take)
         return about.directory_version
+
+    def checkpoint(self, origin_hash: bytes) -> bytes | None:
+        """The greatest head we have of the log whose origin has this SHA-256: ours, or one we confirmed; None without one."""
+        if hashlib.sha256(self._log.origin.encode()).digest() == origin_hash:
+            return self._log.head().note
+        return self._peers.greatest_note(origin_hash)
 
     def shown_own_head(self, note: bytes) -> None:
         """A peer shows a head of our log that we do not know. With our two signatures on it our keys are stolen: stop signing.

@@ -110,6 +110,8 @@ class Messages:
         """The plaintext of part ``number`` (from 1), chunk by chunk. Verified as a whole when the iterator ends, not before:
         a reader that stops at an exception keeps nothing. Raises MESSAGE-ERASED, MESSAGE-PENDING, PART-*."""
         envelope, secret = self._open(message)
+        if not 1 <= number < len(envelope.parts):
+            raise LocalError(codes.PART_NUMBER, f"{number} of {len(envelope.parts) - 1}")
         media_type = self.read(message).attachments[number - 1].media_type
         head = envelope.parts[number]
         path = self._files.outgoing(head.digest) if message.direction == SENT else self._files.incoming(message.hash, number)
@@ -124,6 +126,8 @@ class Messages:
     def opening(self, message: Message, number: int) -> bytes:
         """r_i of a part: opens this part's commitment and no other. Raises MESSAGE-ERASED."""
         envelope, secret = self._open(message)
+        if not 0 <= number < len(envelope.parts):
+            raise LocalError(codes.PART_NUMBER, f"{number} of {len(envelope.parts) - 1}")
         return parts.PartName(envelope.network_id, envelope.message_id, number).opening(secret[32:])
 
     def envelope(self, message: Message) -> Envelope:

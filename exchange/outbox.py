@@ -32,7 +32,7 @@ from protocol.ports import Sealing
 
 _ITEM_ROOM = 4096  # entry, path, wrap and frame of one item beside its envelope and body
 _RETRY_FIRST, _RETRY_MOST = 1 * limits.SECOND, 5 * limits.MINUTE
-_ASK_AGAIN = 1 * limits.SECOND  # between an upload's end and the question for the receipt
+_ASK_AGAIN = 60 * limits.SECOND  # while parts are uploaded; the upload's end asks at once
 
 
 class Submission(NamedTuple):

@@ -60,9 +60,10 @@ class PartFiles:
         self.partial(envelope_hash, number).unlink(missing_ok=True)
 
 
-def read_chunks(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, a mebibyte at a time."""
+def read_chunks(path: Path, offset: int = 0) -> Iterator[bytes]:
+    """The bytes of a file from ``offset`` on, a mebibyte at a time."""
     with path.open("rb") as file:
+        file.seek(offset)
         while chunk := file.read(_READ):
             yield chunk
 

@@ -89,6 +89,13 @@ class PartsIn:
             self._let_go(envelope_hash, number)
             raise
 
+    def held(self, peer: str, envelope_hash: bytes, number: int) -> int:
+        """Bytes held of a wanted part. Raises PART-UNWANTED."""
+        query = "SELECT 1 FROM incoming JOIN incoming_part p USING (hash) WHERE hash=? AND sender=? AND p.i=? AND p.done=0"
+        if self._store.reader().execute(query, (envelope_hash, peer, number)).fetchone() is None:
+            raise ProtocolError(codes.PART_UNWANTED, f"part {number}")
+        return self._files.held(envelope_hash, number)
+
     def done(self, envelope_hash: bytes, number: int) -> int | None:
         """A part was verified and closed: keep it, and consign the message if it was the last; the entry's index then."""
         self._files.keep_incoming(envelope_hash, number)

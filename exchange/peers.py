@@ -70,6 +70,13 @@ class Peers:
         record = self.record(self._directory().log_in_force(authority).keys.origin)
         return 0 if record is None else record.greatest.size
 
+    def greatest_note(self, origin_hash: bytes) -> bytes | None:
+        """The greatest confirmed note of the log whose origin has this SHA-256."""
+        for origin, note in self._store.reader().execute("SELECT origin, note FROM peer_head"):
+            if hashlib.sha256(origin.encode()).digest() == origin_hash:
+                return bytes(note)
+        return None
+
     def judge(self, head: Head, offer: HeadOffer) -> Judgement:
         """What the head is beside the record, without moving it. Raises HeadError."""
         return judge_head(self.record(head.origin), head, offer.old_size, offer.proof)

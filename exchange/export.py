@@ -1,0 +1,84 @@
+"""Gathers from the store what a message's bundle needs: its envelope, the proofs of both sides, and the parts to be disclosed.
+
+A message we sent: our ``submitted`` under our head of now, and each recipient's receipt as it was stored. A message that came: the sender's
+``submitted`` as it was stored, and our own ``consigned`` or ``refused`` under our head of now.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from exchange.bundle import Disclosure, Evidence, Materials, metadata_of, write_bundle
+from exchange.log import Log
+from exchange.messages import SENT, Message, Messages
+from exchange.store import Store
+from protocol import cbor, parts
+from protocol.pouch import Proven
+
+
+class Exporter:
+    """Writes bundles. ``directory``: the node's folder of verified directory metadata."""
+
+    def __init__(self, store: Store, log: Log, messages: Messages, directory: Path) -> None:
+        self._store, self._log, self._messages, self._directory = store, log, messages, directory
+
+    def export(self, message: Message, folder: Path, disclose: Sequence[int] = ()) -> dict[str, str]:
+        """Write the bundle of a message into a new or empty folder; SHA-256 (hex) of every file by name.
+
+        ``disclose``: numbers of parts to show in plaintext, each with its own opening. The caller logs the hand-over of those first.
+        Raises EXPORT-*, MESSAGE-ERASED, MESSAGE-PENDING, DIRECTORY-*.
+        """
+        directory, metadata = metadata_of(self._directory)
+        origin, receipts = self._sent(message) if message.direction == SENT else self._received(message)
+        envelope = self._messages.envelope(message).raw
+        with self._disclosures(message, disclose, folder.absolute().parent) as shown:
+            return write_bundle(Materials(envelope, origin, receipts, directory, metadata, shown), folder)
+
+    def _sent(self, message: Message) -> tuple[Evidence, Mapping[str, Evidence]]:
+        receipts = {}
+        query = (
+            "SELECT recipient, receipt, receipt_index, receipt_path, note.note FROM delivery"
+            " JOIN note ON note.id=receipt_note WHERE hash=? ORDER BY recipient"
+        )
+        for recipient, entry, index, path, note in self._store.reader().execute(query, (message.hash,)):
+            receipts[recipient] = Evidence(_proven(entry, index, path), note)
+        return self._ours(message), receipts
+
+    def _received(self, message: Message) -> tuple[Evidence, Mapping[str, Evidence]]:
+        query = (
+            "SELECT origin_entry, origin_index, origin_path, note.note FROM incoming JOIN note ON note.id=origin_note WHERE hash=?"
+        )
+        entry, index, path, note = self._store.reader().execute(query, (message.hash,)).fetchone()
+        us = self._log.origin.split("/")[1]
+        receipts = {} if message.index is None else {us: self._ours(message)}
+        return Evidence(_proven(entry, index, path), note), receipts
+
+    def _ours(self, message: Message) -> Evidence:
+        """Our own entry about the message, under our head of now."""
+        head = self._log.head()
+        return Evidence(self._log.prove(message.index or 0, head), head.note)
+
+    @contextmanager
+    def _disclosures(self, message: Message, numbers: Sequence[int], beside: Path) -> Iterator[tuple[Disclosure, ...]]:
+        """The parts to show: the body in memory, evidence through a file beside the export, so that 32 GiB fit."""
+        beside.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".disclosing-", dir=beside) as folder:
+            shown = []
+            for number in sorted(set(numbers)):
+                opening = self._messages.opening(message, number)
+                if number == 0:
+                    shown.append(Disclosure(0, parts.BODY_MEDIA_TYPE, opening, self._messages.body(message)))
+                    continue
+                path = Path(folder) / str(number)
+                with path.open("wb") as file:
+                    file.writelines(self._messages.attachment(message, number))
+                media_type = self._messages.read(message).attachments[number - 1].media_type
+                shown.append(Disclosure(number, media_type, opening, path))
+            yield tuple(shown)
+
+
+def _proven(entry: bytes, index: int, path: bytes) -> Proven:
+    return Proven(entry, index, tuple(cbor.decode(path)))  # type: ignore[arg-type]

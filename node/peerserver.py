@@ -1,0 +1,211 @@
+"""The peers' port: what other authorities may ask of this node, over mutual TLS 1.3 with keys pinned in the directory.
+
+    POST /v1/pouch                           a pouch, answered by a pouch
+    HEAD /v1/parts/<envelope hash>/<i>       bytes held of a wanted part
+    PUT  /v1/parts/<envelope hash>/<i>?offset=n
+    GET  /v1/prekeys?yours=n                 our current prekeys, proven
+    GET  /<SHA-256 of an origin>/checkpoint  the greatest head we have of that log, ours or another's (C2SP tlog-witness)
+    GET  /v1/directory/<name>                our mirror of the directory
+
+Refusals of checks 1 to 4 are HTTP statuses with a problem document. Nothing else is on this port. (SPEC.md section 4.1)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+import structlog
+from aiohttp import hdrs, web
+
+from exchange import codes as exchange_codes
+from exchange.exchange import Exchange
+from keys.directory import mirror
+from keys.transport import peer_authority
+from node import codes
+from node.clock import monotonic_ms
+from node.home import Home
+from protocol import limits
+from protocol import codes as protocol_codes
+from protocol.errors import LocalError, PassingError, ProtocolError, RogatoryError
+from protocol.heads import HeadError
+
+UPLOADS_PER_PEER = 8
+_CHUNK = 1 << 20
+_PEER: web.RequestKey[str] = web.RequestKey("peer", str)
+_log = structlog.get_logger("peers")
+
+
+class PeerServer:
+    """The handlers. ``pins`` gives SPKI pin -> authority of the directory in force; ``seen`` is told of every authority that calls."""
+
+    def __init__(
+        self, exchange: Exchange, home: Home, pins: Callable[[], Mapping[bytes, str]], seen: Callable[[str], None]
+    ) -> None:
+        self._exchange = exchange
+        self._home = home
+        self._pins = pins
+        self._seen = seen
+        self._uploads: Counter[str] = Counter()
+
+    def app(self) -> web.Application:
+        """The aiohttp application, without its listener."""
+        app = web.Application(middlewares=[self._guard], client_max_size=limits.POUCH + limits.POUCH_HEAD)
+        app.router.add_post("/v1/pouch", self._pouch)
+        app.router.add_put("/v1/parts/{hash:[0-9a-f]{64}}/{number:[1-9][0-9]{0,2}}", self._put_part)
+        app.router.add_head("/v1/parts/{hash:[0-9a-f]{64}}/{number:[1-9][0-9]{0,2}}", self._head_part)
+        app.router.add_get("/v1/prekeys", self._prekeys, allow_head=False)
+        app.router.add_get("/{origin:[0-9a-f]{64}}/checkpoint", self._checkpoint, allow_head=False)
+        app.router.add_get("/v1/directory/{name:[a-zA-Z0-9._/-]{1,160}}", self._directory, allow_head=False)
+        return app
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Who calls (check 2), and every refusal as a status."""
+        started = monotonic_ms()
+        peer, code = "?", ""
+        try:
+            transport = request.transport
+            peer = peer_authority(transport.get_extra_info("ssl_object") if transport else None, self._pins())
+            request[_PEER] = peer
+            if hdrs.CONTENT_ENCODING in request.headers:
+                raise ProtocolError(codes.CONTENT_ENCODING)
+            self._seen(peer)
+            response = await handler(request)
+        except RogatoryError as error:
+            code = error.code.code
+            response = problem(error)
+        except web.HTTPException as error:
+            response = web.Response(status=error.status, headers={"Allow": error.headers["Allow"]} if "Allow" in error.headers else {})
+        response.headers["Server"] = "rogatory"
+        _log.info(
+            "peer.request", peer=peer, method=request.method, resource=_resource(request), status=response.status, code=code,
+            ms=monotonic_ms() - started,
+        )  # fmt: skip
+        return response
+
+    async def _pouch(self, request: web.Request) -> web.Response:
+        length = request.content_length
+        if length is None or length > limits.POUCH:
+            raise ProtocolError(protocol_codes.POUCH_SIZE, f"{length} bytes")
+        frame = await request.read()
+        answer = await asyncio.to_thread(self._exchange.inbox.receive, request[_PEER], frame)
+        return web.Response(body=answer, content_type="application/vnd.rogatory.pouch")
+
+    async def _head_part(self, request: web.Request) -> web.Response:
+        envelope_hash, number = _part(request)
+        upload = await asyncio.to_thread(self._exchange.parts_in.held, request[_PEER], envelope_hash, number)
+        return web.Response(headers={"Upload-Offset": str(upload)})
+
+    async def _put_part(self, request: web.Request) -> web.Response:
+        peer, (envelope_hash, number) = request[_PEER], _part(request)
+        offset = _query_uint(request, "offset")
+        if self._uploads[peer] >= UPLOADS_PER_PEER:
+            raise PassingError(exchange_codes.PEER_QUOTA, f"{UPLOADS_PER_PEER} uploads at once", seconds=5)
+        self._uploads[peer] += 1
+        try:
+            await self._receive_part(request, peer, envelope_hash, number, offset)
+        finally:
+            self._uploads[peer] -= 1
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    async def _receive_part(self, request: web.Request, peer: str, envelope_hash: bytes, number: int, offset: int) -> None:
+        parts_in = self._exchange.parts_in
+        upload = await asyncio.to_thread(parts_in.open, peer, envelope_hash, number, offset)
+        whole = False
+        try:
+            while upload.left and (chunk := await request.content.read(_CHUNK)):
+                await asyncio.to_thread(upload.write, chunk)
+            if not upload.left:
+                if await request.content.read(1):
+                    raise ProtocolError(protocol_codes.PART_LENGTH, "longer than announced")
+                await asyncio.to_thread(upload.finish)
+                whole = True
+        except ProtocolError as error:
+            await asyncio.to_thread(upload.close)
+            await asyncio.to_thread(parts_in.failed, envelope_hash, number, error)
+            raise
+        except BaseException:
+            await asyncio.to_thread(upload.close)
+            raise
+        await asyncio.to_thread(upload.close)
+        if whole:
+            await asyncio.to_thread(parts_in.done, envelope_hash, number)
+
+    async def _prekeys(self, request: web.Request) -> web.Response:
+        yours = _query_uint(request, "yours")
+        version = self._exchange.directory().version
+        frame = await asyncio.to_thread(self._exchange.contact.prekeys_frame, yours, version)
+        return web.Response(body=frame, content_type="application/vnd.rogatory.pouch")
+
+    async def _checkpoint(self, request: web.Request) -> web.Response:
+        note = await asyncio.to_thread(self._exchange.contact.checkpoint, bytes.fromhex(request.match_info["origin"]))
+        if note is None:
+            raise web.HTTPNotFound
+        return web.Response(body=note, content_type="text/plain")
+
+    async def _directory(self, request: web.Request) -> web.Response:
+        data = await asyncio.to_thread(mirror.read, self._home.directory, request.match_info["name"])
+        if data is None:
+            raise web.HTTPNotFound
+        return web.Response(body=data, content_type="application/json")
+
+
+def problem(error: RogatoryError) -> web.Response:
+    """A refusal as RFC 9457 problem document; 409 carries the size to link from, as in C2SP tlog-witness."""
+    status, headers = _status(error), {}
+    if isinstance(error, PassingError):
+        headers["Retry-After"] = str(error.seconds)
+    body: dict[str, object] = {"type": f"urn:rogatory:error:{error.code.code}", "status": status, **error.as_dict()}
+    if isinstance(error, HeadError):
+        body["size"] = error.greatest
+    elif error.code is exchange_codes.PART_OFFSET:
+        body["size"] = int(error.detail)
+    return web.json_response(body, status=status, headers=headers, content_type="application/problem+json")
+
+
+def _status(error: RogatoryError) -> int:
+    code = error.code
+    if code in _STATUS:
+        return _STATUS[code]
+    if isinstance(error, PassingError):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.SERVICE_UNAVAILABLE if isinstance(error, LocalError) else HTTPStatus.BAD_REQUEST
+
+
+_STATUS = {
+    protocol_codes.TLS_AUTHORITY: HTTPStatus.FORBIDDEN,
+    protocol_codes.POUCH_SIZE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    protocol_codes.HEAD_UNLINKED: HTTPStatus.CONFLICT,
+    protocol_codes.HEAD_BROKEN: HTTPStatus.UNPROCESSABLE_ENTITY,
+    protocol_codes.HEAD_FORKED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    protocol_codes.HEAD_STOPPED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    protocol_codes.HEAD_ORIGIN: HTTPStatus.UNPROCESSABLE_ENTITY,
+    protocol_codes.PART_LENGTH: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    exchange_codes.PART_UNWANTED: HTTPStatus.NOT_FOUND,
+    exchange_codes.PART_OFFSET: HTTPStatus.CONFLICT,
+    exchange_codes.PART_BUSY: HTTPStatus.CONFLICT,
+    exchange_codes.PEER_QUOTA: HTTPStatus.TOO_MANY_REQUESTS,
+    exchange_codes.STORE_WRITE: HTTPStatus.INSUFFICIENT_STORAGE,
+    codes.CONTENT_ENCODING: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+
+
+def _part(request: web.Request) -> tuple[bytes, int]:
+    return bytes.fromhex(request.match_info["hash"]), int(request.match_info["number"])
+
+
+def _query_uint(request: web.Request, name: str) -> int:
+    text = request.query.get(name, "0")
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise ProtocolError(protocol_codes.POUCH_FORM, name)
+    return int(text)
+
+
+def _resource(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "-"
