@@ -222,7 +222,7 @@ DIRECTORY_LOGS = _code(
     "DIRECTORY-LOGS",
     "a list of logs that is not possible",
     _PEER,
-    "number them from 1 without gaps, at most one in force, and give a closing head to closed ones only",
+    "number them from 1 without gaps: closed ones, then the one in force, then standby; closing heads on closed ones only",
 )
 DIRECTORY_LOG_DROPPED = _code(
     "DIRECTORY-LOG-DROPPED",

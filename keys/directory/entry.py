@@ -120,11 +120,15 @@ def parse_log(value: Any, network: str, authority: str) -> LogRecord:
 
 
 def check_logs(logs: tuple[LogRecord, ...]) -> None:
-    """A possible list: numbered 1, 2, 3… in order, at most one in force, closing heads on closed logs only. DIRECTORY-LOGS."""
+    """A possible list: numbered 1, 2, 3…, closed ones before the one in force before standby ones. DIRECTORY-LOGS.
+
+    So which standby log comes next is never in question; one that shall never come is withdrawn: closed without a head.
+    """
     if [log.origin.n for log in logs] != list(range(1, len(logs) + 1)):
         raise ProtocolError(codes.DIRECTORY_LOGS, "numbered otherwise than 1, 2, 3")
-    if sum(log.state is LogState.IN_FORCE for log in logs) > 1:
-        raise ProtocolError(codes.DIRECTORY_LOGS, "two in force")
+    rest = [log for log in logs if log.state is not LogState.CLOSED]
+    if any(log.state is LogState.IN_FORCE for log in rest[1:]):
+        raise ProtocolError(codes.DIRECTORY_LOGS, "two in force, or a standby log before the one in force")
     for log in logs:
         if log.closing is not None and log.state is not LogState.CLOSED:
             raise ProtocolError(codes.DIRECTORY_LOGS, f"{log.origin} has a closing head and is not closed")
@@ -194,7 +198,10 @@ def _mldsa44(value: Any) -> bytes:
 
 
 def _bytes(value: Any, what: str, length: int | None = None) -> bytes:
-    return from_base64(_is(value, str, what), _FORM, what, length)
+    data = from_base64(_is(value, str, what), _FORM, what)
+    if length is not None and len(data) != length:
+        raise ProtocolError(_FORM, f"{what} has {len(data)} bytes, not {length}")
+    return data
 
 
 def _days(value: Any) -> int | None:

@@ -45,7 +45,8 @@ def limit_of(name: str) -> int:
     """The most bytes that a file of this name may have. Raises DIRECTORY-FILE-NAME."""
     if name == TIMESTAMP:
         return limits.DIRECTORY_ENTRY
-    return limits.DIRECTORY_ENTRY if check_name(name).startswith("authorities/") else limits.DIRECTORY
+    of_one = check_name(name).startswith("authorities/") or ".authority-" in name
+    return limits.DIRECTORY_ENTRY if of_one else limits.DIRECTORY
 
 
 def take(name: str, chunks: Iterable[bytes], clock: Callable[[], int]) -> bytes:

@@ -148,7 +148,8 @@ def _snapshot(signed: Json) -> None:
             if not name.endswith(".json"):
                 raise ProtocolError(codes.DIRECTORY_ROLE, repr(name[:80]))
             authority_of(name.removesuffix(".json"))
-        _file(line, {"version", "length", "hashes"})
+        # an authority's role is as small as its entry: 4,096 of them must not add up to endless data
+        _file(line, {"version", "length", "hashes"}, limits.DIRECTORY if name == "targets.json" else limits.DIRECTORY_ENTRY)
 
 
 def _targets(signed: Json) -> None:
@@ -165,14 +166,14 @@ def _targets(signed: Json) -> None:
 _PARTS: Final = {"root": _root, "timestamp": _timestamp, "snapshot": _snapshot, "targets": _targets}
 
 
-def _file(value: Any, required: set[str]) -> None:
+def _file(value: Any, required: set[str], limit: int = limits.DIRECTORY) -> None:
     line = fields(value, required)
     if "version" in required:
         number(line["version"])
     length = line["length"]
     if type(length) is not int or length < 1:
         raise ProtocolError(codes.DIRECTORY_FORM, "a length is a whole number from 1")
-    if length > limits.DIRECTORY:
+    if length > limit:
         raise ProtocolError(codes.DIRECTORY_TOO_LARGE, f"announced as {str(length)[:24]} bytes")
     digest = fields(line["hashes"], {"sha256"})["sha256"]
     if not isinstance(digest, str) or len(digest) != 64 or not _HEX.match(digest):

@@ -1,4 +1,4 @@
-"""DIR-17 to DIR-22: names, owners, endpoints, fields, kinds, known keys; each refused with its code, the directory before stays."""
+"""DIR-17 to DIR-22: names, owners, endpoints, fields, kinds, known keys; each with its code, the directory before stays."""
 
 from __future__ import annotations
 

@@ -140,12 +140,13 @@ def test_closed_without_a_closing_head(world: World) -> None:
     world.refused(codes.DIRECTORY_LOG_DROPPED)
 
 
-@pytest.mark.parametrize("bad", ["gap", "two in force", "head on an open log"])
+@pytest.mark.parametrize("bad", ["gap", "two in force", "out of turn", "head on an open log"])
 def test_lists_of_logs_that_are_not_possible(world: World, bad: str) -> None:
     one, two = world.member().logs
     logs = {
         "gap": (one, two, log_record("xb-ca", 4)),
         "two in force": (one, replace(two, state=LogState.IN_FORCE)),
+        "out of turn": (replace(one, state=LogState.CLOSED, closing=HEAD), two, log_record("xb-ca", 3, LogState.IN_FORCE)),
         "head on an open log": (replace(one, closing=HEAD), two),
     }[bad]
     _serve(world, replace(world.member(), logs=logs))
@@ -153,10 +154,11 @@ def test_lists_of_logs_that_are_not_possible(world: World, bad: str) -> None:
 
 
 def _surprise(world: World) -> Member:
-    """Log 2 stays standby, log 3 comes out of nowhere into force: what the thief of an authority's role key would do."""
+    """Log 2 is withdrawn, log 3 comes out of nowhere into force: what the thief of an authority's role key would do."""
     one, two = world.member().logs
     new = log_record("xb-ca", 3, LogState.IN_FORCE, like=one)
-    return replace(world.member(), logs=(replace(one, state=LogState.CLOSED, closing=HEAD), two, new))
+    closed = replace(one, state=LogState.CLOSED, closing=HEAD)
+    return replace(world.member(), logs=(closed, replace(two, state=LogState.CLOSED), new))
 
 
 def test_succession_by_surprise(world: World) -> None:
@@ -177,7 +179,7 @@ def test_succession_named_by_the_old_log(world: World) -> None:
 
 def test_succession_ruled_by_the_threshold(world: World) -> None:
     member = _surprise(world)
-    found.rule(world.repo, {"xb-ca": Ruling(logs=(member.logs[0], member.logs[2]))}, world.founders, world.keepers, NOW)
+    found.rule(world.repo, {"xb-ca": Ruling(logs=member.logs)}, world.founders, world.keepers, NOW)
     assert world.update().log_in_force("xb-ca") == member.logs[2]
     world.publish(member)  # the authority's own entry follows
     assert world.update().member("xb-ca").logs == member.logs

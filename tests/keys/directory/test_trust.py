@@ -1,4 +1,4 @@
-"""DIR-1 to DIR-16: what a node refuses to take for its network's directory, each with its code, the one before staying in force."""
+"""DIR-1 to DIR-16: what a node refuses to take for its network's directory, each with its code, the one before stays."""
 
 from __future__ import annotations
 
@@ -328,6 +328,12 @@ def test_DIR_13_endless_download_stops_at_the_limit() -> None:
 
 def test_DIR_13_announced_larger_than_the_limit(world: World) -> None:
     more = {"targets.json": {"version": 3, "length": limits.DIRECTORY + 1, "hashes": {"sha256": "00" * 32}}}
+    world.forge({}, more=more)
+    world.refused(codes.DIRECTORY_TOO_LARGE)
+
+
+def test_DIR_13_an_authoritys_role_announced_larger_than_an_entry(world: World) -> None:
+    more = {"authority-xb-ca.json": {"version": 2, "length": limits.DIRECTORY_ENTRY + 1, "hashes": {"sha256": "00" * 32}}}
     world.forge({}, more=more)
     world.refused(codes.DIRECTORY_TOO_LARGE)
 

@@ -1,4 +1,4 @@
-"""A founded network, a node that trusts it, and a forger's tools: any file changed, signed again by anybody, served to the node.
+"""A founded network, a node that trusts it, and a forger's tools: any file changed, signed by anybody, served to the node.
 
 The forger signs plain JSON, past python-tuf's own checks, so that what is refused is refused by the code under test.
 """
