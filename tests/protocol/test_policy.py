@@ -190,8 +190,9 @@ def test_limits_of_lines() -> None:
     logs = [f"log {pair.vkey('x', ED25519)}\n" for pair in pairs]
     assert len(parse_policy(("".join(logs[:-1]) + "quorum none\n").encode()).logs) == limits.POLICY_LINES
     refuse(codes.POLICY_FORM, "".join(logs) + "quorum none\n")
-    groups = "".join(f"group g{i} any {f'g{i - 1}' if i else 'w1'}\n" for i in range(limits.POLICY_LINES + 1))
-    refuse(codes.POLICY_FORM, ABOVE + groups + "quorum w1\n")
+    groups = [f"group g{i} any {f'g{i - 1}' if i else 'w1'}\n" for i in range(limits.POLICY_LINES + 1)]
+    assert len(parse_policy((ABOVE + "".join(groups[:-1]) + "quorum w1\n").encode()).groups) == limits.POLICY_LINES
+    refuse(codes.POLICY_FORM, ABOVE + "".join(groups) + "quorum w1\n")
 
 
 def test_policies_made_by_hand_are_checked_too() -> None:

@@ -109,6 +109,7 @@ CASES = (
         "base64 whose unused bits are not zero",
         note_of(HELLO, GOOD, f"\N{EM DASH} x {to_base64(bytes(71))[:-2]}B="),
     ),
+    Case("note/no-em-dash", form, NOTE, "a name and base64 alone", note_of(HELLO, GOOD, str(unknown)[2:])),
     Case("note/base64url", form, NOTE, "base64 of another alphabet", note_of(HELLO, GOOD, f"\N{EM DASH} x {'_' * 8}")),
     Case(
         "note/id-only",

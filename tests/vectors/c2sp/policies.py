@@ -123,12 +123,23 @@ CASES = (
             ("group-of-none", "none is no member", above + "group g any none\nquorum g\n"),
             ("group-without-members", "at least one member", above + "group g any\nquorum g\n"),
             ("group-of-itself", "members are defined before", above + "group g any g\nquorum g\n"),
+            (
+                "group-before-witness",
+                "members are defined before",
+                f"group g any w1\nwitness w1 {KEY_1}\nquorum g\n",
+            ),
             ("threshold-0", "k is at least 1", above + "group g 0 w1\nquorum g\n"),
             ("threshold-too-large", "k is at most n", above + "group g 3 w1 w2\nquorum g\n"),
             ("threshold-leading-zero", "one spelling of a number", above + "group g 01 w1 w2\nquorum g\n"),
             ("witness-named-none", "the name none is taken", f"witness none {KEY_1}\nquorum none\n"),
             ("log-with-witness-key", "0x04 signs no heads of its own", f"log {KEY_1}\nquorum none\n"),
             ("witness-with-log-key", "0x01 says no time", f"witness w {log}\nquorum w\n"),
+            ("control-character", "in a comment too", "# \x01\nquorum none\n"),
+            (
+                "witness-with-two-urls",
+                "one url at most",
+                f"witness w1 {KEY_1} https://a.example/ https://b.example/\nquorum none\n",
+            ),
             ("log-with-two-urls", "one url at most", f"log {log} https://a.example/ https://b.example/\nquorum none\n"),
         )
     ),

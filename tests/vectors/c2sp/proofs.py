@@ -49,6 +49,7 @@ CASES = (
             ("extra-empty", "an extra without bytes", extra, "extra \n"),
             ("extra-unpadded", "base64 without its padding", extra, extra.replace("=", "")),
             ("extra-513-bytes", "longer than an entry", extra, f"extra {to_base64(bytes(513))}\n"),
+            ("index-without-its-name", "a bare number", "index 5\n", "5\n"),
             ("index-leading-zero", "LOG-7: a leading zero", "index 5\n", "index 05\n"),
             ("index-plus-sign", "a sign", "index 5\n", "index +5\n"),
             ("index-2-to-63", "more than a signed 64-bit integer holds", "index 5\n", f"index {2**63}\n"),
