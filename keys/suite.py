@@ -136,14 +136,7 @@ def check_ed25519(public: bytes) -> None:
     Two checks of the prime-order group, because libsodium's own once let some points of mixed order through
     (CVE-2025-69277): its ``is_valid_point``, and that (order - 1) times the point is the point negated.
     """
-    if len(public) != ED25519_PUBLIC or not sodium.crypto_core_ed25519_is_valid_point(public):
-        raise ProtocolError(codes.KEY_WEAK, "Ed25519")
-    negated = public[:31] + bytes([public[31] ^ 0x80])
-    try:
-        product = sodium.crypto_scalarmult_ed25519_noclamp(_ORDER_LESS_ONE, public)
-    except (CryptoError, RuntimeError):
-        product = b""
-    if product != negated:
+    if len(public) != ED25519_PUBLIC or not sodium.crypto_core_ed25519_is_valid_point(public) or not _of_prime_order(public):
         raise ProtocolError(codes.KEY_WEAK, "Ed25519")
 
 
@@ -176,6 +169,14 @@ class _Decryptor:
             return self._stream.finalize()
         except InvalidTag:
             raise ProtocolError(protocol_codes.PART_CONTENT) from None
+
+
+def _of_prime_order(point: bytes) -> bool:
+    try:
+        product = sodium.crypto_scalarmult_ed25519_noclamp(_ORDER_LESS_ONE, point)
+    except (CryptoError, RuntimeError):
+        return False
+    return product == point[:31] + bytes([point[31] ^ 0x80])
 
 
 @lru_cache(maxsize=4096)

@@ -12,8 +12,9 @@ import pytest
 from keys import codes
 from keys.keystore import ARGON2_MODERATE, ARGON2_TEST, Keystore
 from keys.logkeys import LogKeyPair
-from keys.sealedfile import SEALED_FILE_EXISTS, SEALED_FILE_PASSPHRASE, open_file, seal_file
+from keys.sealedfile import SEALED_FILE_EXISTS, SEALED_FILE_PASSPHRASE, open_file, seal_bytes, seal_file
 from keys.standby import export_standby, import_standby
+from protocol import cbor
 from protocol.errors import Code, LocalError
 from tests.keys.dying import crashes
 
@@ -100,6 +101,43 @@ def test_another_file_is_no_keystore(path: Path) -> None:
         path.write_bytes(content)
         path.chmod(0o600)
         _refused(path, codes.KEYSTORE_FORM)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        {},
+        {0: 1, 1: 2, 2: 3, 3: 4, 4: 5},
+        {0: [], 1: bytes(64), 2: [[bytes(31) + b"\1", b""]], 3: [], 4: bytes(32)},
+        {0: [], 1: bytes(64), 2: [], 3: [[1, bytes(32)]], 4: bytes(32)},
+        {0: [], 1: bytes(63), 2: [[bytes(31) + b"\1", b""]], 3: [[1, bytes(32)]], 4: bytes(32)},
+        {0: [], 1: bytes(64), 2: [[bytes(32), b""]], 3: [[1, bytes(32)]], 4: bytes(32)},
+        {0: [], 1: bytes(64), 2: [[bytes(31) + b"\1", b"x"]], 3: [[1, bytes(32)]], 4: bytes(32)},
+        {0: [], 1: bytes(64), 2: [[bytes(31) + b"\1", b""]], 3: [[1, bytes(32)]], 4: bytes(31)},
+        {0: [], 1: bytes(64), 2: [[bytes(31) + b"\1", b""]], 3: [[1, bytes(32)]], 4: bytes(32), 5: 0},
+        {0: [[2, bytes(64)], [1, bytes(64)]], 1: bytes(64), 2: [[bytes(31) + b"\1", b""]], 3: [[1, bytes(32)]], 4: bytes(32)},
+    ],
+)
+def test_other_content_under_the_right_passphrase_is_no_keystore(path: Path, fields: cbor.Value) -> None:
+    _write(path, cbor.encode(fields))
+    _refused(path, codes.KEYSTORE_FORM)
+
+
+def test_content_that_is_not_ours_at_all(path: Path) -> None:
+    _write(path, b"\xff")
+    _refused(path, codes.KEYSTORE_FORM)
+    sealed = b"rogatory sealed file v9 moderate\n" + bytes(100)
+    path.write_bytes(b"rogatory keystore v1\n" + hashlib.sha256(sealed).digest() + sealed)
+    _refused(path, codes.KEYSTORE_FORM)
+
+
+def test_KEY_255_storage_keys_are_enough(keystore: Keystore) -> None:
+    for _ in range(254):
+        keystore.add_storage_key()
+    with pytest.raises(LocalError) as caught:
+        keystore.add_storage_key()
+    assert caught.value.code is codes.KEYSTORE_KEY
 
 
 def test_no_keystore_and_one_already(path: Path) -> None:
@@ -227,12 +265,27 @@ def test_KEY_standby_files_are_not_overwritten(tmp_path: Path) -> None:
 def test_KEY_a_sealed_file_of_another_kind_is_no_standby_key(tmp_path: Path) -> None:
     seal_file(tmp_path / "other", b"something else", b"x", ARGON2_TEST)
     _standby_refused([(tmp_path / "other", b"x")], codes.STANDBY_FORM)
+    short: cbor.Value = [bytes(16), 2, 1, 1, bytes(63), bytes(32)]
+    odd: cbor.Value = [bytes(16), True, 1, 1, bytes(64), bytes(32)]
+    wrong: list[cbor.Value] = [[], {0: 1}, short, odd]
+    for number, row in enumerate(wrong):
+        path = tmp_path / str(number)
+        seal_file(path, cbor.encode(row), b"x", ARGON2_TEST)
+        _standby_refused([(path, b"x")], codes.STANDBY_FORM)
+    seal_file(tmp_path / "forged", cbor.encode([bytes(16), 2, 1, 1, bytes(64), bytes(32)]), b"x", ARGON2_TEST)
+    _standby_refused([(tmp_path / "forged", b"x")], codes.STANDBY_SHARES)
 
 
 def _refused(path: Path, code: Code, passphrase: bytes = PASSPHRASE) -> None:
     with pytest.raises(LocalError) as caught:
         Keystore.open(path, passphrase)
     assert caught.value.code is code
+
+
+def _write(path: Path, plain: bytes) -> None:
+    sealed = seal_bytes(plain, PASSPHRASE, ARGON2_TEST)
+    path.write_bytes(b"rogatory keystore v1\n" + hashlib.sha256(sealed).digest() + sealed)
+    path.chmod(0o600)
 
 
 def _standby_refused(shares: list[tuple[Path, bytes]], code: Code) -> None:

@@ -25,6 +25,12 @@ def test_from_a_systemd_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert passphrase_from(None) == b"of the service"
 
 
+def test_a_credential_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / CREDENTIAL).mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    _refused(None, codes.KEY_FILE_READ)
+
+
 def test_a_file_wins_over_the_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _file(tmp_path, b"of the service\n", CREDENTIAL)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
@@ -44,6 +50,7 @@ def test_no_line_and_two_lines_are_refused(tmp_path: Path, content: bytes) -> No
 def test_a_file_that_is_not_there_or_a_folder_is_refused(tmp_path: Path) -> None:
     _refused(tmp_path / "none", codes.KEY_FILE_READ)
     _refused(tmp_path, codes.KEY_FILE_READ)
+    _refused(Path(os.devnull), codes.KEY_FILE_READ)
 
 
 def test_nobody_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,6 +168,36 @@ def test_a_clock_that_went_back_finds_its_keys_again(tmp_path: Path) -> None:
     assert store.rotate(NOON + 9 * DAY) == ahead
 
 
+def test_of_two_keys_of_one_day_always_the_same_is_published(tmp_path: Path) -> None:
+    one = PrekeyStore(tmp_path / "one", KEY).rotate(NOON)
+    two = PrekeyStore(tmp_path / "two", KEY).rotate(NOON)
+    shutil.copytree(tmp_path / "one", tmp_path / "two", dirs_exist_ok=True)
+    store = PrekeyStore(tmp_path / "two", KEY)
+    assert store.rotate(NOON) == tuple(min(pair, key=lambda key: key.id) for pair in zip(one, two, strict=True))
+    for key in one + two:
+        assert store.open(key.id, b"", SUITE.seal(key.public, b"", b"x")) == b"x"
+
+
+def test_a_file_of_other_content_is_damaged_and_others_are_left_alone(tmp_path: Path) -> None:
+    PrekeyStore(tmp_path, KEY).rotate(NOON)
+    for name in ("other.prekey", "notes.txt"):
+        (tmp_path / name).write_bytes(b"\x80")
+        (tmp_path / name).chmod(0o600)
+    assert PrekeyStore(tmp_path, KEY).damaged == ("other.prekey",)
+    assert (tmp_path / "notes.txt").exists()
+
+
+def test_a_disk_that_fails_while_making_is_named_and_made_up_for(tmp_path: Path) -> None:
+    store = PrekeyStore(tmp_path / "prekeys", KEY)
+    shutil.rmtree(tmp_path / "prekeys")
+    with pytest.raises(LocalError) as caught:
+        store.rotate(NOON)
+    assert caught.value.code is codes.PREKEY_FOLDER
+    assert store.current_set(NOON) == ()
+    (tmp_path / "prekeys").mkdir()
+    assert len(store.rotate(NOON)) == 3
+
+
 def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for folder in (tmp_path / "file", tmp_path / "no" / "parent"):

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa, x25519
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 
 from keys import codes
 from keys.suite import (
@@ -15,6 +16,7 @@ from keys.suite import (
     SUITE,
     WRAP_OVERHEAD,
     PrekeySecret,
+    _of_prime_order,
     check_ed25519,
     check_mldsa44,
     check_prekey,
@@ -125,6 +127,12 @@ def test_open_wrap_takes_the_seed() -> None:
     assert open_wrap(os.urandom(32), b"info", wrap) is None
 
 
+@pytest.mark.parametrize("length", [0, 31, 33, 64])
+def test_a_seed_of_wrong_length_is_a_mistake_of_ours(length: int) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        PrekeySecret(bytes(length))
+
+
 def test_SIG_1_flipped_bits_do_not_verify() -> None:
     classical, lattice = ed25519.Ed25519PrivateKey.generate(), mldsa.MLDSA44PrivateKey.generate()
     pairs = [
@@ -174,6 +182,12 @@ def test_SIG_10_mixed_order_keys_are_refused() -> None:
         _refused_ed25519(key)
     for key in sound:
         check_ed25519(key)
+
+
+def test_SIG_10_each_of_the_two_checks_of_order_suffices() -> None:
+    """So that a fault in one, as libsodium once had, lets nothing through."""
+    for key, flags in cctv_ed25519_keys().items():
+        assert _of_prime_order(key) == crypto_core_ed25519_is_valid_point(key) == (not flags)
 
 
 @pytest.mark.parametrize("key", [b"", bytes(31), bytes(33), bytes([2]) + bytes(31), bytes([255]) * 32])

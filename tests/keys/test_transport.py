@@ -64,6 +64,11 @@ def test_NET_2_self_signed_certificate_of_a_stranger() -> None:
         _meet(client_context(XA, [XB.certificate]), server_context(key("xb-ca"), [XA.certificate]))
 
 
+def test_NET_2_who_trusts_nobody_meets_nobody() -> None:
+    with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        _meet(client_context(XA, []), server_context(XB, [XA.certificate]))
+
+
 def test_NET_3_certificate_of_another_member() -> None:
     """A caller trusts the one it calls alone; a listener trusts all, and the pin tells who came."""
     with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
