@@ -155,6 +155,20 @@ class Outbox:
         about = pouch.PouchHead(lane, offer, self._peers.greatest(peer), self._directory_version())
         return Bag(peer, lane, rows, pouch.encode_pouch(about, items), head, more=more)
 
+    def prepare(self, bag: Bag) -> None:
+        """While this pouch is on its way: make the wraps of the next one, so that it can leave when the answer has come."""
+        on_the_way = {row.id for row in bag.rows}
+        query = (
+            "SELECT d.id, d.hash, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt FROM delivery d"
+            " JOIN outgoing o ON o.hash=d.hash WHERE d.recipient=? AND d.lane=? AND d.state='queued' AND d.due<=?"
+            " ORDER BY d.due, d.id LIMIT ?"
+        )
+        most = len(bag.rows) + limits.POUCH_ITEMS
+        for item in self._store.reader().execute(query, (bag.peer, int(bag.lane), self._clock.now(), most)).fetchall():
+            row = Row(item[0], item[1], State(item[2]), *item[3:])
+            if row.id not in on_the_way:
+                self._wrap(row, bag.peer)
+
     def _due(self, peer: str, lane: Lane, head: Head) -> tuple[list[Row], bool]:
         query = (
             "SELECT d.id, d.hash, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt FROM delivery d"

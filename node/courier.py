@@ -150,7 +150,7 @@ class PeerCourier:
         """Carry one pouch and take its answer. False when its head must be linked from another size first."""
         outbox, started = self._exchange.outbox, monotonic_ms()
         try:
-            answer = await self._client.pouch(bag.lane, bag.frame)
+            answer = await self._beside(self._client.pouch(bag.lane, bag.frame), bag)
             await asyncio.to_thread(outbox.take_answer, bag, answer)
         except PeerRefusedError as error:
             if error.status == HTTPStatus.CONFLICT and error.size is not None:
@@ -171,6 +171,21 @@ class PeerCourier:
             self._want(envelope_hash, wanted)
         _log.info("pouch.carried", peer=self.peer, lane=bag.lane.name.lower(), items=len(bag.rows), ms=monotonic_ms() - started)
         return True
+
+    async def _beside(self, call: Awaitable[bytes], bag: Bag) -> bytes:
+        """The answer to a call, while a worker thread prepares the pouch after it."""
+        failure: RogatoryError | None = None
+        answer = b""
+        async with asyncio.TaskGroup() as tasks:
+            if bag.more:
+                tasks.create_task(asyncio.to_thread(self._exchange.outbox.prepare, bag))
+            try:
+                answer = await call
+            except RogatoryError as error:
+                failure = error  # raised outside: a task group would wrap it
+        if failure is not None:
+            raise failure
+        return answer
 
     async def _look_at_own_head(self) -> None:
         """The peer claims a greater head of ours than we have: only one with our signatures stops us."""
