@@ -1,7 +1,7 @@
 """Composes the exported folder of one message: everything a stranger needs to verify it offline, and nothing secret.
 
     envelope.cbor                     E as carried
-    origin.tlog-proof                 the sender's `submitted`
+    origin.tlog-proof                 the sender's `submitted`; origin-<n>.tlog-proof: the same in an earlier log n
     receipt-<authority>.tlog-proof    each recipient's `consigned` or `refused`; receipt.tlog-proof is the first of them
     policy-<authority>-<n>.txt        C2SP policy of each log used; policy.txt: their Ed25519 keys for simple tools
     directory/                        the signed metadata that leads from the trust root to those keys
@@ -65,7 +65,8 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True)
 class Materials:
-    """All that goes into a bundle. ``receipts`` by authority; ``metadata``: the directory's files by the names ``mirror`` serves,
+    """All that goes into a bundle. ``receipts`` by authority; ``earlier``: the submission of the same envelope in earlier logs, when it
+    was submitted again after a change of logs and a receipt cites the earlier place; ``metadata``: the directory's files by the names ``mirror`` serves,
     ``1.root.json`` and ``timestamp.json`` among them; ``directory``: what they verify to.
     """
 
@@ -75,6 +76,7 @@ class Materials:
     directory: Directory
     metadata: Mapping[str, bytes]
     disclosures: tuple[Disclosure, ...] = ()
+    earlier: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,9 @@ def _files(materials: Materials, envelope: Envelope) -> Iterator[_File]:
     origin = _compose(materials.origin, directory)
     yield _File("origin.tlog-proof", f"proof that {envelope.sender} submitted this envelope", origin.data)
     composed = [origin]
+    for proof in (_compose(evidence, directory) for evidence in materials.earlier):
+        composed.append(proof)
+        yield _File(f"origin-{proof.record.origin.n}.tlog-proof", f"the same submission in {proof.record.origin}", proof.data)
     for place, authority in enumerate(sorted(materials.receipts)):
         receipt = _compose(materials.receipts[authority], directory)
         composed.append(receipt)

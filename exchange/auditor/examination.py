@@ -43,6 +43,7 @@ TITLES: Final = (
 ENVELOPE: Final = "envelope.cbor"
 ORIGIN: Final = "origin.tlog-proof"
 FIRST: Final = "receipt.tlog-proof"
+_EARLIER: Final = re.compile(r"origin-([0-9]+)\.tlog-proof\Z")
 _RECEIPT: Final = re.compile(r"receipt-(.+)\.tlog-proof\Z")
 
 
@@ -57,7 +58,7 @@ def verify_bundle(path: Path, trust_root: bytes | None, now_ms: int) -> Report:
         listed = docket.run(1, "files", "manifest", check_manifest, folder)
         directory = _trust(docket, folder, Trust(trust_root, now_ms))
         envelope = docket.run(3, "envelope", "", check_envelope, folder, directory)
-        submitted = _origin(docket, folder, directory, envelope)
+        submitted = _origins(docket, folder, directory, envelope)
         answers = _receipts(docket, folder, directory, envelope, submitted)
         _times(docket, envelope, submitted, answers)
         _policies(docket, folder, directory, submitted, answers)
@@ -109,20 +110,29 @@ def _trust(docket: Docket, folder: Folder, trust: Trust) -> Directory | None:
     return directory
 
 
-def _origin(docket: Docket, folder: Folder, directory: Directory | None, envelope: Envelope | None) -> Statement | None:
+def _origins(docket: Docket, folder: Folder, directory: Directory | None, envelope: Envelope | None) -> list[Statement] | None:
+    """The proven submissions, that of origin.tlog-proof first; None when one of them is refused."""
     if envelope is not None:
         docket.facts["message"] = _message(envelope)
     sender = envelope.sender if envelope else None
-    signed = docket.run(4, "origin head", "", proofs.check_head, folder, ORIGIN, directory, sender)
-    said = docket.run(5, "origin path", "", proofs.check_path, signed)
-    submitted = docket.run(6, "origin entry", "", proofs.check_submitted, said, envelope)
-    if submitted is not None and envelope is not None:
-        _fact(docket, envelope.sender, submitted)
-    return submitted
+    found = []
+    for name in (ORIGIN, *sorted(name for name in folder.sizes if _EARLIER.match(name))):
+        earlier = _EARLIER.match(name)
+        about = f"log {earlier[1]}" if earlier else ""
+        signed = docket.run(4, "origin head", about, proofs.check_head, folder, name, directory, sender)
+        if earlier:
+            signed = docket.run(4, "origin head", about, proofs.check_number, signed, int(earlier[1]))
+        said = docket.run(5, "origin path", about, proofs.check_path, signed)
+        submitted = docket.run(6, "origin entry", about, proofs.check_submitted, said, envelope)
+        if submitted is not None and envelope is not None:
+            _fact(docket, envelope.sender, submitted)
+        found.append(submitted)
+    good = [said for said in found if said is not None]
+    return good if len(good) == len(found) else None
 
 
 def _receipts(
-    docket: Docket, folder: Folder, directory: Directory | None, envelope: Envelope | None, submitted: Statement | None
+    docket: Docket, folder: Folder, directory: Directory | None, envelope: Envelope | None, submitted: list[Statement] | None
 ) -> dict[str, Statement]:
     """The proven answers by recipient."""
     there = docket.run(7, "receipt", "", check_receipt_files, folder, envelope)
@@ -145,18 +155,20 @@ def _receipts(
     return answers
 
 
-def _times(docket: Docket, envelope: Envelope | None, submitted: Statement | None, answers: dict[str, Statement]) -> None:
-    docket.run(12, "times", envelope.sender if envelope else "", proofs.check_created, submitted, envelope)
+def _times(docket: Docket, envelope: Envelope | None, submitted: list[Statement] | None, answers: dict[str, Statement]) -> None:
+    for submission in submitted or [None]:
+        docket.run(12, "times", envelope.sender if envelope else "", proofs.check_created, submission, envelope)
     for who, said in answers.items():
         docket.run(12, "times", who, proofs.check_answered, said, submitted)
 
 
 def _policies(
-    docket: Docket, folder: Folder, directory: Directory | None, submitted: Statement | None, answers: dict[str, Statement]
+    docket: Docket, folder: Folder, directory: Directory | None, submitted: list[Statement] | None, answers: dict[str, Statement]
 ) -> None:
     """Only when all proofs hold: a policy for a proof that was refused would be called superfluous."""
-    refused = any(check.number in range(8, 12) and check.verdict is not Verdict.PROVEN for check in docket.checks)
-    signed = [submitted.signed, *(said.signed for said in answers.values())] if submitted and not refused else None
+    gone = (Verdict.REFUTED, Verdict.SKIPPED)
+    refused = any(check.number in range(7, 12) and check.verdict in gone for check in docket.checks)
+    signed = [said.signed for said in (*submitted, *answers.values())] if submitted and not refused else None
     docket.run(13, "policies", "", check_policies, folder, directory, signed)
 
 

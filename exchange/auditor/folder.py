@@ -29,7 +29,7 @@ _KINDS: Final = tuple(
         (r"manifest\.json", 8 * limits.MiB),
         (r"README\.txt", 64 * limits.KiB),
         (r"envelope\.cbor", limits.ENVELOPE),
-        (rf"(?:origin|receipt(?:-{_AUTHORITY})?)\.tlog-proof", limits.NOTE + 8 * limits.KiB),
+        (rf"(?:origin(?:-[1-9][0-9]{{0,8}})?|receipt(?:-{_AUTHORITY})?)\.tlog-proof", limits.NOTE + 8 * limits.KiB),
         (rf"policy(?:-{_AUTHORITY}-[1-9][0-9]{{0,8}})?\.txt", limits.POLICY),
         (r"directory/(?:authorities/)?[a-z0-9][a-z0-9.-]{0,200}\.json", limits.DIRECTORY),
         (r"disclosed/part-(?:0|[1-9][0-9]{0,2})\.json", 4 * limits.KiB),

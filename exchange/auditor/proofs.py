@@ -5,13 +5,14 @@ Written from SPEC.md sections 3 and 4 and not from the code of the inbox: the sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from exchange.auditor import codes
 from exchange.auditor.anchor import utc
 from exchange.auditor.folder import Folder
-from keys.directory.view import Directory, LogRecord
+from keys.directory.view import Directory, LogRecord, LogState
 from keys.suite import SUITE
 from protocol import codes as refusals
 from protocol import limits
@@ -84,8 +85,15 @@ def check_head(folder: Folder, name: str, directory: Directory, authority: str) 
     head = verify_head(proof.note, record.keys, SUITE)
     grade, witnesses = _grade(head.value, record, directory)
     seen = f", and by {', '.join(witnesses)}" if witnesses else ""
-    says = f"{grade}: size {head.value.size} of {origin}, signed with both keys of the log{seen}"
+    says = f"{grade}: size {head.value.size} of {origin}, signed with both keys of the log{seen}{_standing(record, directory)}"
     return SignedHead(proof, record, head, grade, witnesses), says
+
+
+def check_number(signed: SignedHead, n: int) -> tuple[SignedHead, str]:
+    """Check 4 for the proof of an earlier submission: it is from log ``n``. Raises PROOF-SPEAKER."""
+    if signed.record.origin.n != n:
+        raise ProtocolError(codes.PROOF_SPEAKER, f"{signed.record.origin}, not log {n}")
+    return signed, f"it is log {n}"
 
 
 def check_path(signed: SignedHead) -> tuple[Statement, str]:
@@ -129,21 +137,24 @@ def check_answer(said: Statement, envelope: Envelope) -> tuple[Statement, str]:
     return said, "took this envelope: all parts there, opened, as committed"
 
 
-def check_place(answered: Statement, submitted: Statement) -> tuple[Statement, str]:
-    """Check 11: the answer cites the place of the submission that is proven here. Raises ANSWER-PLACE.
+def check_place(answered: Statement, submissions: Sequence[Statement]) -> tuple[Statement, str]:
+    """Check 11: the answer cites the place of a submission that is proven here. Raises ANSWER-PLACE.
 
     A cited head of another size than the one at hand cannot be compared offline without a path between both: said, not hidden.
     """
     assert isinstance(answered.entry, Consigned | Refused)
-    place, origin = answered.entry.place, submitted.logged
-    n = submitted.signed.record.origin.n
-    if (place.n, place.index) != (n, origin.index):
-        raise ProtocolError(refusals.ANSWER_PLACE, f"log {place.n} index {place.index}, proven is log {n} index {origin.index}")
+    place = answered.entry.place
+    proven = {(said.signed.record.origin.n, said.logged.index): said.logged for said in submissions}
+    origin = proven.get((place.n, place.index))
+    if origin is None:
+        known = ", ".join(f"log {n} index {index}" for n, index in proven)
+        raise ProtocolError(refusals.ANSWER_PLACE, f"log {place.n} index {place.index}, proven is {known}")
     if place.size == origin.size and place.root != origin.root:
         raise ProtocolError(refusals.ANSWER_PLACE, f"another root at size {place.size}")
+    cited = f"cites log {place.n}, index {place.index}, under"
     if place.size == origin.size:
-        return answered, f"cites log {n}, index {place.index}, under the very head of the origin proof"
-    return answered, f"cites log {n}, index {place.index}, under its head of size {place.size}; the origin proof is under {origin.size}"
+        return answered, f"{cited} the very head of the origin proof"
+    return answered, f"{cited} its head of size {place.size}; the origin proof is under {origin.size}"
 
 
 def check_created(submitted: Statement, envelope: Envelope) -> tuple[Statement, str]:
@@ -154,13 +165,13 @@ def check_created(submitted: Statement, envelope: Envelope) -> tuple[Statement, 
     return submitted, f"claimed: submitted {utc(submitted.entry.time)}"
 
 
-def check_answered(answered: Statement, submitted: Statement) -> tuple[Statement, str]:
+def check_answered(answered: Statement, submissions: Sequence[Statement]) -> tuple[Statement, str]:
     """Check 12 for a recipient: logged, then signed. Raises TIME-HEAD.
 
     A time before the submission's by more than the allowed skew is shown as such and refutes nothing: two clocks may differ.
     """
     _before_head(answered)
-    early = submitted.entry.time - answered.entry.time
+    early = min(said.entry.time for said in submissions) - answered.entry.time
     doubt = f", {early // limits.SECOND} s before the submission it cites: one of both clocks was wrong" if early > limits.SKEW else ""
     return answered, f"claimed: answered {utc(answered.entry.time)}{doubt}"
 
@@ -169,6 +180,13 @@ def _before_head(said: Statement) -> None:
     late = said.entry.time // limits.SECOND - said.logged.time
     if late > 0:
         raise ProtocolError(codes.TIME_HEAD, f"by {late} s")
+
+
+def _standing(record: LogRecord, directory: Directory) -> str:
+    """What the directory says of log and authority by now, where it is not the ordinary."""
+    standby = "; the directory still lists this log as standby" if record.state is LogState.STANDBY else ""
+    gone = "" if directory.member(record.origin.authority).active else "; this authority has left the network since, or was revoked"
+    return standby + gone
 
 
 def _grade(head: Head, record: LogRecord, directory: Directory) -> tuple[Grade, tuple[str, ...]]:

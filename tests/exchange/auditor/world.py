@@ -83,6 +83,12 @@ class Party:
     name: str
     log: MemoryLog
     witness: WitnessKeyPair
+    standby: LogKeyPair
+
+    def next_log(self, n: int) -> None:
+        """Open log ``n`` under the standby keys."""
+        self.log = MemoryLog(f"{NETWORK}/{self.name}/log/{n}", self.standby)
+        self.log.append(Opened(NOW, os.urandom(16), bytes(32), self.name, n, None, "planned"))
 
     def cosigned(self, note: bytes, time_s: int) -> bytes:
         """The note with this authority's 0x06 line."""
@@ -139,7 +145,7 @@ class World:
         )  # fmt: skip
         certificate = transport.issue_certificate(name, NETWORK, NOW, NOW + 400 * limits.DAY)
         keys = exercise.PublicKeys.of(log, standby, witness, [certificate])
-        self.parties[name] = Party(name, MemoryLog(f"{NETWORK}/{name}/log/1", log), witness)
+        self.parties[name] = Party(name, MemoryLog(f"{NETWORK}/{name}/log/1", log), witness, standby)
         office = OfficeRecord(Office(name, "247"), "24/7 point", ("EE_PRESERVE",), ("en",), "Europe/Vienna")
         return exercise.Seat(name, name[:2].upper(), f"Authority {name}", ("127.0.0.1", port), keys, (office,))
 
@@ -202,7 +208,7 @@ class World:
         for _ in range(fillers):
             sender.append(Filler(sender.times[-1], os.urandom(16)))
         size = len(sender.entries)
-        place = Place(1, index, size, sender.root(size))
+        place = Place(int(sender.keys.origin[-1]), index, size, sender.root(size))
         receipts = {}
         for name in answering:
             log = self.parties[name].log
