@@ -64,9 +64,7 @@ class LoggedEntry:
 
 def parse_proof(data: bytes) -> TlogProof:
     """Parse a ``.tlog-proof`` file. Raises PROOF-FORM; ``format_proof(parse_proof(b)) == b``."""
-    head, blank, note = data.partition(b"\n\n")
-    if not blank:
-        raise ProtocolError(codes.PROOF_FORM, "no blank line before the head")
+    head, _, note = data.partition(b"\n\n")
     try:
         lines = head.decode("ascii").split("\n")
     except UnicodeDecodeError:

@@ -63,6 +63,7 @@ def test_witness_lines_are_let_through_unread() -> None:
         f"{ORIGIN}\n13\n{ROOT}",
         f"{ORIGIN}\r\n13\r\n{ROOT}\r\n",
         f"{ORIGIN}\n13\n{ROOT}\nextension\n",
+        f"{ORIGIN}\n13\n{ROOT}\nextension",
         f"{ORIGIN}\n13\n{ROOT}\n\n",
         f"{ORIGIN}\n13\n{ROOT[:-1]}\n",
         f"{ORIGIN}\n13\n{ROOT[:-2]}J=\n",

@@ -125,6 +125,16 @@ def test_NOTE_1_repeated_line_of_one_key() -> None:
     refuse(codes.NOTE_REPEATED, parse_note(twice), Pair("w").vkey("w", COSIGNATURE_MLDSA44))
 
 
+def test_LOG_1_another_character_where_the_last_newline_belongs() -> None:
+    refuse_parse(codes.NOTE_FORM, format_note(TEXT, [LINE])[:-1] + b"x")
+
+
+def test_a_line_is_by_a_key_when_name_and_id_are() -> None:
+    assert LINE.is_by(KEY)
+    assert not Signature("example.com/bar", KEY.key_id, LINE.blob).is_by(KEY)
+    assert not Signature(KEY.name, b"\0\0\0\0", LINE.blob).is_by(KEY)
+
+
 def test_two_known_keys_of_one_name_and_id_are_refused() -> None:
     refuse(codes.NOTE_VKEY, Note(TEXT, (LINE,)), KEY, KEY)
 
