@@ -24,3 +24,9 @@ ID_UNKNOWN = Code("ID-UNKNOWN", "call", "nothing is known under this id", Actor.
 ID_AMBIGUOUS = Code("ID-AMBIGUOUS", "call", "several ids begin like this", Actor.CALLER, "give more of the id")
 PART_ALTERED = Code("PART-ALTERED", "save", "a part that was saved is not the one that the message lists", Actor.OPERATOR, "look at the node's log and its disk; the file was removed")
 PROGRAM_FAULT = Code("PROGRAM-FAULT", "program", "this is a mistake in the program, not yours", Actor.OPERATOR, "report the place named; with ROGATORY_DEBUG=1 in the environment the whole trace is shown")
+FINGERPRINT = Code("FINGERPRINT", "admission", "a request has another fingerprint than the one told", Actor.FOUNDERS, "call the authority again on a number that you know; somebody may have changed the request on its way")
+
+# settings
+SETTINGS_FORM = Code("SETTINGS-FORM", "start", "node.toml cannot be read as TOML", Actor.OPERATOR, "correct the line named; nothing was started")
+SETTINGS_UNKNOWN = Code("SETTINGS-UNKNOWN", "start", "node.toml has a setting that does not exist", Actor.OPERATOR, "correct or remove it; deploy/examples/node.toml has them all")
+SETTINGS_VALUE = Code("SETTINGS-VALUE", "start", "a setting in node.toml has a value that cannot be used", Actor.OPERATOR, "correct it; deploy/examples/node.toml says what each means")

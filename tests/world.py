@@ -36,9 +36,10 @@ from protocol.names import Office
 
 NETWORK = "exercise.example"
 START = 1_795_500_000_000  # ms: 2026-11-24 06:00:00 UTC
+_ANSWERS = ("ACKNOWLEDGEMENT", "EVIDENCE_HANDOVER", "EVIDENCE_RECEIPT")
 OFFICES = (
-    ("247", "24/7 contact point", ("EE_PRESERVE", "PRESERVATION_REPLY", "ACKNOWLEDGEMENT", "EVIDENCE_HANDOVER", "EVIDENCE_RECEIPT")),
-    ("mla", "Central authority", ("MLA_RECORDS", "ACKNOWLEDGEMENT", "EVIDENCE_HANDOVER", "EVIDENCE_RECEIPT")),
+    ("247", "24/7 contact point", ("EE_PRESERVE", "PRESERVATION_REPLY", *_ANSWERS)),
+    ("mla", "Central authority", ("MLA_RECORDS", *_ANSWERS)),
 )
 
 
@@ -96,7 +97,8 @@ class World:
         for made in (home.path, home.guard.parent, home.prekeys):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
         record = self.directory.log_in_force(name)
-        identity = Identity(record.origin, record.keys, holding.log, PrekeyStore(home.prekeys, holding.prekey_key), holding.storage)
+        prekeys = PrekeyStore(home.prekeys, holding.prekey_key)
+        identity = Identity(record.origin, record.keys, holding.log, prekeys, holding.storage)
         exchange = Exchange(
             home.data, home.guard, identity, lambda: self.directory, SUITE, self.clock, on_fatal=self.fatal.append
         )  # fmt: skip
@@ -131,7 +133,7 @@ class World:
         asking.contact.take_prekeys(owner, frame)
 
     def deliver(self, sender: str, recipient: str, lane: Lane = Lane.ROUTINE, *, parts: bool = True) -> Bag | None:
-        """Carry one pouch of what is due and take its answer; with ``parts`` also what it wants, and ask again. None: nothing due."""
+        """Carry one pouch of what is due and take its answer; with ``parts`` also what it wants. None: nothing due."""
         outbox, inbox = self.exchanges[sender].outbox, self.exchanges[recipient].inbox
         bag = outbox.bag(recipient, lane)
         if bag is None:

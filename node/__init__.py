@@ -1,0 +1,1 @@
+"""The process: settings, ports, couriers, local API, command line."""
