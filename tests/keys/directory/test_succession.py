@@ -118,7 +118,7 @@ def test_KEY_6_a_log_that_nobody_listed_is_unknown(world: World) -> None:
     assert caught.value.code is codes.DIRECTORY_UNKNOWN_LOG
 
 
-@pytest.mark.parametrize("what", ["dropped", "keys", "renumbered", "witnesses"])
+@pytest.mark.parametrize("what", ["dropped", "keys", "renumbered", "witnesses", "back to standby"])
 def test_a_listed_log_stays_as_it_was(world: World, what: str) -> None:
     member = world.member()
     one, two = member.logs
@@ -128,6 +128,7 @@ def test_a_listed_log_stays_as_it_was(world: World, what: str) -> None:
         "renumbered": (
             replace(two, origin=one.origin, keys=replace(two.keys, origin=str(one.origin)), state=LogState.IN_FORCE),
         ),
+        "back to standby": (replace(one, state=LogState.STANDBY), two),
         "witnesses": (replace(one, witnesses=("xa-ca",), quorum=1), two),
     }[what]
     _serve(world, replace(member, logs=changed))

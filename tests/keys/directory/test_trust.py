@@ -230,6 +230,17 @@ def test_DIR_9_same_key_under_two_ids(world: World) -> None:
     world.refused(codes.DIRECTORY_KEY_TWICE)
 
 
+def test_DIR_9_an_id_that_is_not_its_keys_digest(world: World) -> None:
+    def change(root: Json) -> None:
+        keyid = root["roles"]["root"]["keyids"].pop()
+        root["keys"]["ab" * 32] = root["keys"].pop(keyid)
+        root["roles"]["root"]["keyids"].append("ab" * 32)
+        root["roles"]["targets"]["keyids"] = root["roles"]["root"]["keyids"]
+
+    world.served["2.root.json"] = world.next_root(change, world.founders)
+    world.refused(codes.DIRECTORY_KEY_TWICE)
+
+
 def test_DIR_9_same_key_in_another_spelling(world: World) -> None:
     def change(root: Json) -> None:
         keyid = next(k for k, v in root["keys"].items() if v["keytype"] == "ml-dsa")
