@@ -31,18 +31,25 @@ class Guarded(NamedTuple):
 
 
 class Guard:
-    """One guard file, locked by this process while it is open."""
+    """One guard file, locked by this process while it is open. Raises GUARD-WRITE, STORE-IN-USE, GUARD-DAMAGED."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise LocalError(codes.GUARD_WRITE, f"{path}: {error.strerror}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._file)
             raise LocalError(codes.STORE_IN_USE, str(path)) from None
         self._sequence = 0
-        self.value = self.read()
+        try:
+            self.value = self.read()
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def read(self) -> Guarded | None:
         """What the file holds now; None when it was never written. Raises GUARD-DAMAGED."""
@@ -56,12 +63,17 @@ class Guard:
         return value
 
     def swap(self, old: Guarded | None, new: Guarded) -> None:
-        """Move from ``old`` to ``new``, durably. Raises GUARD-LOST when the file holds anything but ``old``."""
+        """Move from ``old`` to ``new``, durably. Raises GUARD-LOST when the file holds anything but ``old``, GUARD-WRITE."""
         if self.read() != old:
             raise LocalError(codes.GUARD_LOST, f"size {new.size}")
         sequence = self._sequence + 1
-        os.pwrite(self._file, _format(sequence, new), _SLOT * (sequence % 2))
-        os.fdatasync(self._file)
+        try:
+            written = os.pwrite(self._file, _format(sequence, new), _SLOT * (sequence % 2))
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise LocalError(codes.GUARD_WRITE, f"{error.strerror}") from None
+        if written != _SLOT:
+            raise LocalError(codes.GUARD_WRITE, f"{written} of {_SLOT} bytes")
         self._sequence = sequence
         self.value = new
 

@@ -25,16 +25,23 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
         self._lock = _take(folder)
-        self.writer = _connect(folder / _NAME)
+        try:
+            self.writer = _connect(folder / _NAME)
+        except BaseException:
+            os.close(self._lock)
+            raise
         try:
             _demand_safety(self.writer)
             _migrate(self.writer)
+        except sqlite3.Error as error:
+            self.close()
+            raise LocalError(codes.STORE_OPEN, f"{folder / _NAME}: {error}") from None
         except BaseException:
             self.close()
             raise
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
 
     def reader(self) -> sqlite3.Connection:
         """This thread's own read-only connection: sees what was committed when each statement begins."""
@@ -49,7 +56,7 @@ class Store:
 
     def close(self) -> None:
         """Close every connection and let the folder go."""
-        for reader in getattr(self, "_readers", []):
+        for reader in self._readers:
             reader.close()
         self.writer.close()
         os.close(self._lock)
@@ -73,10 +80,14 @@ def _take(folder: Path) -> int:
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise LocalError(codes.STORE_OPEN, f"{path}: {error}") from None
+    try:
         connection.execute("PRAGMA journal_mode=WAL")
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=4000", "cache_size=-65536", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
+        connection.close()
         raise LocalError(codes.STORE_OPEN, f"{path}: {error}") from None
     return connection
 

@@ -35,17 +35,21 @@ class Writer:
         self._clock = clock
         self._on_fatal = on_fatal
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()  # nothing may queue up behind the end
         self._dead: LocalError | None = None
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     def submit(self, change: Callable[[Tx], T]) -> Future[T]:
         """Queue a state change. The future resolves after commit, guard and signature: then it may be spoken of."""
         future: Future[T] = Future()
-        if self._dead is not None:
-            future.set_exception(self._dead)
-        else:
-            self._jobs.put((change, future))
+        with self._gate:
+            refused = self._dead or (LocalError(codes.STORE_STOPPED) if self._stopping else None)
+            if refused is None:
+                self._jobs.put((change, future))
+        if refused is not None:
+            future.set_exception(refused)
         return future
 
     def run(self, change: Callable[[Tx], T]) -> T:
@@ -54,9 +58,10 @@ class Writer:
 
     def stop(self) -> None:
         """Finish what is queued, then end the thread."""
-        self._jobs.put(None)
+        with self._gate:
+            self._stopping = True
+            self._jobs.put(None)
         self._thread.join()
-        self._dead = self._dead or LocalError(codes.STORE_STOPPED)
 
     def _run(self) -> None:
         stopping = False
@@ -82,12 +87,16 @@ class Writer:
         except sqlite3.Error as error:
             self._abandon(group, error)
             return
+        except Exception as error:  # noqa: BLE001 - the log could not grow: whatever it was, nobody may wait for ever
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._end(error, group)
+            return
         if growth is not None:
             try:
                 self._log.advance(growth)
-            except RogatoryError as error:
-                self._end(LocalError(error.code, error.detail))
-                _fail([(change, future) for change, future, _ in done], error)
+            except Exception as error:  # noqa: BLE001 - committed, but guard or signature failed: it may not be spoken of
+                self._end(error, group)
                 return
         for _, future, result in done:
             future.set_result(result)
@@ -121,15 +130,25 @@ class Writer:
         """The disk refused. A refused write leaves the last commit standing; a refused commit leaves nothing certain."""
         refused = LocalError(codes.STORE_WRITE, str(error))
         certain = self._db.in_transaction
-        if certain:
-            self._db.execute("ROLLBACK")
-        if not certain or "disk I/O" in str(error):
-            self._end(refused)
-        _fail(group, refused)
+        try:
+            if certain:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error:
+            certain = False
+        if certain and "disk I/O" not in str(error):
+            _fail(group, refused)
+        else:
+            self._end(refused, group)
 
-    def _end(self, error: LocalError) -> None:
-        self._dead = error
-        self._on_fatal(error)
+    def _end(self, error: Exception, group: list[_Job]) -> None:
+        """Take nothing more. Raised by foreign code (a token that signs), an error gets a code of ours."""
+        if isinstance(error, RogatoryError):
+            dead = LocalError(error.code, error.detail)
+        else:
+            dead = LocalError(codes.LOG_SIGN, type(error).__name__)
+        self._dead = dead
+        _fail(group, dead)
+        self._on_fatal(dead)
 
 
 def _fail(group: list[_Job], error: Exception) -> None:
