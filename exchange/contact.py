@@ -6,6 +6,7 @@ Prekeys travel in a pouch's frame with the offer as its only item, so that head,
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 
 from exchange import codes
 from exchange.log import Log, Tx
@@ -16,6 +17,7 @@ from protocol import cbor, pouch
 from protocol.checkpoint import verify_head
 from protocol.entries import Lane, TreeHead
 from protocol.errors import LocalError, ProtocolError
+from protocol.heads import HeadError
 from protocol.names import Origin
 from protocol.ports import Verifier
 
@@ -49,7 +51,11 @@ class Contact:
             if offer is not None:
                 self._shelf.take(tx, peer, n, offer, head, tx.time)
 
-        self._writer.run(take)
+        try:
+            self._writer.run(take)
+        except HeadError as error:
+            self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
+            raise
         return about.directory_version
 
     def checkpoint(self, origin_hash: bytes) -> bytes | None:

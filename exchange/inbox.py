@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from exchange import codes
@@ -93,7 +94,7 @@ class Inbox:
             fresh: list[bytes] = []
             stored = self._writer.run(lambda tx: self._store_outcomes(tx, about, head, peer, outcomes, fresh))
         except HeadError as error:
-            self._writer.run(lambda tx: self._peers.accuse(tx, head.origin, error))
+            self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
             raise
         for envelope_hash in fresh:
             self.on_consigned(envelope_hash)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 from exchange import codes
@@ -28,10 +29,12 @@ from protocol.delivery import Event, State
 from protocol.entries import Consigned, Lane, Place, Receipted, Refused, Submitted, TreeHead, Undelivered
 from protocol.envelope import parse_envelope
 from protocol.errors import LocalError, PassingError, ProtocolError
+from protocol.heads import HeadError
 from protocol.ports import Sealing
 
 _ITEM_ROOM = 4096  # entry, path, wrap and frame of one item beside its envelope and body
 _RETRY_FIRST, _RETRY_MOST = 1 * limits.SECOND, 5 * limits.MINUTE
+_LATER_MOST = 1 * limits.HOUR  # whatever a peer asks for
 _ASK_AGAIN = 60 * limits.SECOND  # while parts are uploaded; the upload's end asks at once
 
 
@@ -219,24 +222,30 @@ class Outbox:
         replies = [pouch.parse_answer(raw) for raw in pouch.parse_items(frame, start)]
         if len(replies) != len(bag.rows):
             raise ProtocolError(protocol_codes.ANSWER_FORM, f"{len(replies)} answers to {len(bag.rows)} items")
-        self._peers.judge(head, about.head)
-        proven = [self._check(row, reply, bag.peer, head) for row, reply in zip(bag.rows, replies, strict=True)]
-        settled = self._writer.run(lambda tx: self._store_answers(tx, bag, about, head, replies, proven))
+        try:
+            self._peers.judge(head, about.head)
+            proven = [self._check(row, reply, head) for row, reply in zip(bag.rows, replies, strict=True)]
+            settled = self._writer.run(lambda tx: self._store_answers(tx, bag, about, head, replies, proven))
+        except HeadError as error:
+            self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
+            raise
         for row, state in settled:
             self._wraps.pop(row.id, None)
             self.on_receipt(row.hash, bag.peer, state)
 
-    def _check(self, row: Row, reply: pouch.Answer, peer: str, head: Head) -> Consigned | Refused | ProtocolError | None:
+    def _check(self, row: Row, reply: pouch.Answer, head: Head) -> Consigned | Refused | ProtocolError | None:
         if not isinstance(reply, pouch.Receipt):
             return None
         sent = answers.Sent(row.hash, parse_envelope(row.envelope).message_id, self._log.origin.split("/")[1], row.receipt)
         try:
-            return answers.check_receipt(reply, head, sent, self._is_ours)
+            return answers.check_receipt(reply, head, sent, lambda place: self._is_ours(row, place))
         except ProtocolError as error:
             return error
 
-    def _is_ours(self, place: Place) -> bool:
-        return place.n == self._log.n and self._log.has_head(TreeHead(place.size, place.root))
+    def _is_ours(self, row: Row, place: Place) -> bool:
+        """Whether the place is that of our entry about this envelope, under a head that we committed."""
+        here = (place.n, place.index) == (self._log.n, row.index)
+        return here and self._log.has_head(TreeHead(place.size, place.root))
 
     def _store_answers(
         self, tx: Tx, bag: Bag, about: pouch.PouchHead, head: Head, replies: list[pouch.Answer],
@@ -253,19 +262,25 @@ class Outbox:
         note = self._peers.keep_note(tx, head) if any(isinstance(p, Consigned | Refused) for p in proven) else 0
         settled = []
         for row, reply, entry in zip(bag.rows, replies, proven, strict=True):
+            # an operator, the deadline or another answer may have moved it while this pouch was on its way
+            state, receipt = tx.db.execute("SELECT state, receipt FROM delivery WHERE id=?", (row.id,)).fetchone()
+            now = replace(row, state=State(state), receipt=receipt)
             if isinstance(entry, ProtocolError):
-                self._postpone(tx, row, entry.code.code)
+                self._postpone(tx, now, entry.code.code)
             elif entry is not None and isinstance(reply, pouch.Receipt):
-                state = self._receipt(tx, bag.peer, row, entry, reply.proven, head, note)
-                settled.append((row, state))
+                settled += self._receipt(tx, bag.peer, now, entry, reply.proven, head, note)
             else:
-                self._other(tx, bag, row, reply, head)
+                self._other(tx, bag, now, reply, head)
         return settled
 
     def _receipt(
         self, tx: Tx, peer: str, row: Row, entry: Consigned | Refused, proven: pouch.Proven, head: Head, note: int
-    ) -> State:
-        state = self._after(row, Event.CONSIGNED if isinstance(entry, Consigned) else Event.REFUSED)
+    ) -> list[tuple[Row, State]]:
+        if row.receipt is not None and row.receipt != proven.entry:
+            tx.db.execute("UPDATE delivery SET last_code=? WHERE id=?", (protocol_codes.ANSWER_CHANGED.code, row.id))
+        state = delivery.after(row.state, Event.CONSIGNED if isinstance(entry, Consigned) else Event.REFUSED)
+        if state is None:
+            return []  # settled before: the first receipt stands
         tx.db.execute(
             "UPDATE delivery SET state=?, last_code=?, receipt=?, receipt_index=?, receipt_path=?, receipt_note=? WHERE id=?",
             (state, entry.reason if isinstance(entry, Refused) else "", proven.entry, proven.index, cbor.encode(proven.path),
@@ -274,19 +289,22 @@ class Outbox:
         n = int(head.origin.rpartition("/")[2])
         place = Place(n, proven.index, head.size, head.root)
         tx.append(Receipted, row.hash, entry.message_id, peer, place, hashlib.sha256(proven.entry).digest())
-        return state
+        return [(row, state)]
 
     def _other(self, tx: Tx, bag: Bag, row: Row, reply: pouch.Answer, head: Head) -> None:
+        if row.state not in delivery.OPEN:
+            return
         if isinstance(reply, pouch.Wants):
-            state = self._after(row, Event.WANTS)
+            state = delivery.TABLE[row.state, Event.WANTS]
             tx.db.execute(
                 "UPDATE delivery SET state=?, due=?, last_code='' WHERE id=?", (state, tx.time + _ASK_AGAIN, row.id)
             )
             bag.uploads[row.hash] = reply.parts
         elif isinstance(reply, pouch.Unknown):
-            tx.db.execute("UPDATE delivery SET state=?, due=? WHERE id=?", (self._after(row, Event.UNKNOWN), tx.time, row.id))
+            state = delivery.TABLE[row.state, Event.UNKNOWN]
+            tx.db.execute("UPDATE delivery SET state=?, due=? WHERE id=?", (state, tx.time, row.id))
         elif isinstance(reply, pouch.Later):
-            due = tx.time + reply.seconds * limits.SECOND
+            due = tx.time + min(reply.seconds * limits.SECOND, _LATER_MOST)
             if reply.prekeys is not None:
                 self._take_prekeys(tx, bag.peer, reply.prekeys, head)
                 due = tx.time
@@ -310,12 +328,6 @@ class Outbox:
         """Full jitter (ms): anywhere up to twice the last bound, from 1 s to 5 min."""
         bound = min(_RETRY_FIRST << min(attempts, 16), _RETRY_MOST)
         return int.from_bytes(self._random(4), "big") % bound
-
-    def _after(self, row: Row, event: Event) -> State:
-        state = delivery.after(row.state, event)
-        if state is None:
-            raise AssertionError(f"{row.state} has no {event}")
-        return state
 
     # -- without an answer ---------------------------------------------------------------------------------------------------
 
