@@ -19,7 +19,7 @@ from protocol.names import Origin
 Named: TypeAlias = Callable[[Origin], bool]
 
 
-def never_named(origin: Origin) -> bool:
+def never_named(_: Origin) -> bool:
     """The answer of whoever keeps no logs: no."""
     return False
 

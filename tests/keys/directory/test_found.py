@@ -64,7 +64,7 @@ def test_founding_is_not_in_force_without_enough_keepers(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    "changes, code",
     [
         ({"kind": Kind.EXERCISE, "founders_needed": 0}, codes.DIRECTORY_THRESHOLD_ZERO),
         ({"founders_needed": 4}, codes.DIRECTORY_THRESHOLD_UNREACHABLE),

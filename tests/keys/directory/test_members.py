@@ -31,7 +31,7 @@ def test_DIR_17_names_by_case_form_and_script(world: World, name: str) -> None:
     world.refused(codes.DIRECTORY_NAME)
 
 
-@pytest.mark.parametrize(("one", "other"), [("xa-ca", "xa.ca"), ("x0-ca", "xo-ca"), ("xl-ca", "x1-ca"), ("xm-ca", "xrn-ca")])
+@pytest.mark.parametrize("one, other", [("xa-ca", "xa.ca"), ("x0-ca", "xo-ca"), ("xl-ca", "x1-ca"), ("xm-ca", "xrn-ca")])
 def test_DIR_17_names_that_look_alike(one: str, other: str) -> None:
     with pytest.raises(ProtocolError) as caught:
         members.check_names([one, "zz-ca", other])
@@ -243,7 +243,7 @@ def test_entry_with_a_weak_ed25519_key(world: World, weak: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("witnesses", "quorum"), [(["xb-ca"], 1), (["xz-ca"], 1), (["xa-ca", "xc-ca"], 1), (["xa-ca"], 2), (["xa-ca"], -1), ([], 1)]
+    "witnesses, quorum", [(["xb-ca"], 1), (["xz-ca"], 1), (["xa-ca", "xc-ca"], 1), (["xa-ca"], 2), (["xa-ca"], -1), ([], 1)]
 )
 def test_witnesses_that_are_not_possible(world: World, witnesses: list[str], quorum: int) -> None:
     world.forge_entry("xb-ca", lambda e: e["logs"][1].update(witnesses=witnesses, quorum=quorum))
@@ -356,7 +356,7 @@ def test_entry_reads_back_equal(world: World) -> None:
 
 
 def test_join_request_is_parsed_and_refused(world: World) -> None:
-    request, holder = _request("xd-ca", 8450)
+    request, _holder = _request("xd-ca", 8450)
     bundle, member = selfentry.parse_bundle(request.dump(), NETWORK)
     assert bundle.dump() == request.dump()
     assert bundle.fingerprint() == request.fingerprint()
