@@ -80,8 +80,8 @@ class WitnessKeys:
 class Member:
     """One authority.
 
-    ``address``: (host, port) of its peer port, None when nobody can call it; ``certificates``: DER, this and the next; ``spki``:
-    SHA-256 of their SubjectPublicKeyInfo, in the same order; ``active``: false once it left or was revoked.
+    ``address``: (host, port) of its peer port, None when nobody can call it; ``certificates``: DER, this and the next;
+    ``spki``: SHA-256 of their SubjectPublicKeyInfo, in the same order; ``active``: false once it left or was revoked.
     """
 
     authority: str
