@@ -50,6 +50,13 @@ class PartFiles:
                 return path.stat().st_size
         return 0
 
+    def resume(self, envelope_hash: bytes, number: int) -> Path:
+        """Where to go on collecting a part. One with its final name that was never taken (a crash between) is a partial again."""
+        partial, final = self.partial(envelope_hash, number), self.incoming(envelope_hash, number)
+        if final.exists():
+            final.rename(partial)
+        return partial
+
     def keep_incoming(self, envelope_hash: bytes, number: int) -> None:
         """Make a verified part durable under its final name."""
         with self.partial(envelope_hash, number).open("r+b") as file:
@@ -58,6 +65,11 @@ class PartFiles:
     def drop_partial(self, envelope_hash: bytes, number: int) -> None:
         """Throw away what failed verification: it is uploaded again from the start."""
         self.partial(envelope_hash, number).unlink(missing_ok=True)
+
+    def drop_message(self, envelope_hash: bytes) -> None:
+        """Throw away every part of a message that was refused."""
+        for path in (self.folder / "in").glob(f"{envelope_hash.hex()}-*"):
+            path.unlink(missing_ok=True)
 
 
 def read_chunks(path: Path, offset: int = 0) -> Iterator[bytes]:

@@ -22,7 +22,7 @@ from protocol.arrival import check_13_letter
 from protocol.codes import PART_DIGEST, PART_LENGTH
 from protocol.entries import Consigned, Place, Refused
 from protocol.envelope import Envelope, parse_envelope
-from protocol.errors import PassingError, ProtocolError
+from protocol.errors import LocalError, PassingError, ProtocolError
 from protocol.parts import OpeningPart, PartName, open_part
 from protocol.ports import Sealing
 from protocol.treehead import parse_checkpoint
@@ -40,9 +40,12 @@ class Upload:
         self._release = release
 
     def write(self, chunk: bytes) -> None:
-        """Take ciphertext. Raises PART-LENGTH beyond the announced length, PART-CONTENT, PART-PADDING."""
+        """Take ciphertext. Raises PART-LENGTH beyond the announced length, STORE-WRITE."""
         self._check.update(chunk)
-        self._file.write(chunk)
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            raise LocalError(codes.STORE_WRITE, f"{error.strerror}") from None
         self.left -= len(chunk)
 
     def finish(self) -> None:
@@ -50,11 +53,15 @@ class Upload:
         self._check.finalize()
 
     def close(self) -> None:
-        """Keep what was written and let the part go."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._release()
+        """Keep what was written and let the part go. Raises STORE-WRITE; the part is let go nevertheless."""
+        try:
+            with self._file:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise LocalError(codes.STORE_WRITE, f"{error.strerror}") from None
+        finally:
+            self._release()
 
 
 class PartsIn:
@@ -80,7 +87,7 @@ class PartsIn:
                 raise ProtocolError(codes.PART_OFFSET, str(held))
             name = PartName(envelope.network_id, envelope.message_id, number)
             check = OpeningPart(self._sealing, name, head, secret[:32], secret[32:], media_type)
-            partial = self._files.partial(envelope_hash, number)
+            partial = self._files.resume(envelope_hash, number)
             if held:
                 for chunk in read_chunks(partial):
                     check.update(chunk)
@@ -109,6 +116,7 @@ class PartsIn:
         self._files.drop_partial(envelope_hash, number)
         if error.code not in _RESENT:
             self._writer.run(lambda tx: self._refuse(tx, envelope_hash, error))
+            self._files.drop_message(envelope_hash)
 
     def _pending(self, peer: str, envelope_hash: bytes, number: int) -> tuple[Envelope, bytes, str]:
         query = (
@@ -141,22 +149,31 @@ class PartsIn:
         tx.db.execute("UPDATE incoming_part SET done=1 WHERE hash=? AND i=?", (envelope_hash, number))
         if tx.db.execute("SELECT 1 FROM incoming_part WHERE hash=? AND done=0", (envelope_hash,)).fetchone() is not None:
             return None
-        message_id, sender, place = self._origin(tx, envelope_hash)
+        origin = self._origin(tx, envelope_hash)
+        if origin is None:
+            return None
+        message_id, sender, place = origin
         index = tx.append(Consigned, envelope_hash, message_id, sender, place)
         tx.db.execute("UPDATE incoming SET state='consigned', time=?, idx=? WHERE hash=?", (tx.time, index, envelope_hash))
         return index
 
     def _refuse(self, tx: Tx, envelope_hash: bytes, error: ProtocolError) -> None:
-        message_id, sender, place = self._origin(tx, envelope_hash)
+        origin = self._origin(tx, envelope_hash)
+        if origin is None:  # another part of it failed at the same time
+            return
+        message_id, sender, place = origin
         index = tx.append(Refused, envelope_hash, message_id, sender, place, error.code.code, 14)
         tx.db.execute("UPDATE incoming SET state='refused', idx=? WHERE hash=?", (index, envelope_hash))
         tx.db.execute("DELETE FROM secret WHERE hash=?", (envelope_hash,))
 
-    def _origin(self, tx: Tx, envelope_hash: bytes) -> tuple[bytes, str, Place]:
+    def _origin(self, tx: Tx, envelope_hash: bytes) -> tuple[bytes, str, Place] | None:
         query = (
             "SELECT message_id, sender, origin_n, origin_index, note.note FROM incoming"
             " JOIN note ON note.id=origin_note WHERE hash=? AND state='pending'"
         )
-        message_id, sender, n, index, note = tx.db.execute(query, (envelope_hash,)).fetchone()
+        row = tx.db.execute(query, (envelope_hash,)).fetchone()
+        if row is None:
+            return None
+        message_id, sender, n, index, note = row
         checkpoint = parse_checkpoint(note.partition(b"\n\n")[0] + b"\n")
         return message_id, sender, Place(n, index, checkpoint.size, checkpoint.root)

@@ -125,7 +125,11 @@ class SealingPart:
 
 
 class OpeningPart:
-    """Checks one part while its ciphertext flows. Plaintext comes out of ``update``, but counts only after ``finalize``."""
+    """Checks one part while its ciphertext flows. Plaintext comes out of ``update``, but counts only after ``finalize``.
+
+    Length and digest are judged before content: bytes that were altered on their way or on disk are PART-DIGEST, and can be
+    sent again; only a part that is what its envelope names, and does not open, is its sender's fault.
+    """
 
     def __init__(
         self, sealing: Sealing, name: PartName, head: PartHead, cek: bytes, r: bytes, media_type: str
@@ -138,14 +142,21 @@ class OpeningPart:
         self._length: int | None = None
         self._opened = 0
         self._front = b""
+        self._failed: ProtocolError | None = None
 
     def update(self, data: bytes) -> bytes:
-        """Unverified plaintext of these ciphertext bytes: for hashing, never for showing. Raises PART-LENGTH, -CONTENT, -PADDING."""
+        """Unverified plaintext of these ciphertext bytes: for hashing, never for showing. Raises PART-LENGTH."""
         self._seen += len(data)
         if self._seen > self._head.length:
             raise ProtocolError(codes.PART_LENGTH, "longer than announced")
         self._digest.update(data)
-        return self._unpad(self._stream.update(data))
+        if self._failed is not None:
+            return b""
+        try:
+            return self._unpad(self._stream.update(data))
+        except ProtocolError as error:
+            self._failed = error
+            return b""
 
     def finalize(self) -> bytes:
         """The rest of the plaintext; everything before it is now verified. Raises PART-LENGTH, -DIGEST, -CONTENT, -PADDING, -COMMITMENT."""
@@ -153,6 +164,8 @@ class OpeningPart:
             raise ProtocolError(codes.PART_LENGTH, "shorter than announced")
         if self._digest.digest() != self._head.digest:
             raise ProtocolError(codes.PART_DIGEST)
+        if self._failed is not None:
+            raise self._failed
         rest = self._unpad(self._stream.finalize())
         padded = _LENGTH + (self._length or 0)
         if self._length is None or self._opened != padme(padded):
