@@ -96,6 +96,7 @@ def _parse(slot: bytes) -> tuple[int, Guarded] | None:
         match cbor.decode(raw):
             case [int(sequence), str(origin), int(size), bytes(root)]:
                 return sequence, Guarded(origin, size, root)
+            case _:
+                return None
     except ProtocolError:
-        pass
-    return None
+        return None

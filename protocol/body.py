@@ -103,7 +103,7 @@ def parse_body(addressing: Addressing, parts: int, raw: bytes) -> Letter:
         sequence=_uint(table[13]),
         answers=_bytes(table[14], 16) if 14 in table else None,
     )
-    names.Office.parse(f"{a.sender}/{letter.from_office}")
+    _office(f"{a.sender}/{letter.from_office}")
     if len(letter.attachments) != parts - 1:
         raise _form("attachments")
     return letter
@@ -131,10 +131,17 @@ def _text(value: cbor.Value, longest: int) -> str:
     return value
 
 
+def _office(text: str) -> names.Office:
+    try:
+        return names.Office.parse(text)
+    except ProtocolError:
+        raise _form("an office's name") from None
+
+
 def _offices(value: cbor.Value, recipients: tuple[str, ...]) -> tuple[names.Office, ...]:
     if type(value) is not list or not value:
         raise _form("offices")
-    offices = tuple(names.Office.parse(_text(item, 140)) for item in value)
+    offices = tuple(_office(_text(item, 140)) for item in value)
     if len(set(offices)) != len(offices) or {office.authority for office in offices} != set(recipients):
         raise _form("offices of other authorities than the recipients")
     return offices

@@ -21,7 +21,7 @@ from protocol.checkpoint import Head, LogKeys
 from protocol.entries import TreeHead
 from protocol.errors import Code, ProtocolError
 from protocol.ports import Verifier
-from protocol.pouch import Path, Proven
+from protocol.pouch import Path, Proven, parse_path, parse_proven
 
 
 class Relation(StrEnum):
@@ -153,11 +153,13 @@ def parse_fork_proof(raw: bytes) -> ForkProof:
     """A fork proof from its bytes, still unverified. Raises FORK-PROOF."""
     try:
         match cbor.decode(raw):
-            case ["rogatory/fork/v1", str(case), bytes(older), bytes(newer), list(path), list(leaves)] if case in ("a", "b", "c"):
-                proven = tuple(Proven(entry, index, tuple(nodes)) for entry, index, nodes in leaves)
-                pair = (proven[0], proven[1]) if len(proven) == 2 else None
-                return ForkProof(ForkCase(case), older, newer, tuple(path), pair)
-    except (ProtocolError, TypeError, ValueError):
+            case ["rogatory/fork/v1", str(case), bytes(older), bytes(newer), list(path), list(rows)] if case in ("a", "b", "c"):
+                nodes, leaves = parse_path(path), [parse_proven(row) for row in rows]
+                if len(leaves) == (2 if case == "c" else 0) and (case == "b" or not nodes):
+                    return ForkProof(ForkCase(case), older, newer, nodes, (leaves[0], leaves[1]) if leaves else None)
+            case _:
+                pass
+    except ProtocolError:
         pass
     raise ProtocolError(codes.FORK_PROOF, "form")
 

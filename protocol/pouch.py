@@ -149,7 +149,7 @@ def parse_head(data: bytes) -> tuple[PouchHead, int]:
     old_size, proof, note = _row(table[1], 3)
     head = PouchHead(
         lane=Lane(lane),
-        head=HeadOffer(_uint(old_size), _path(proof), _bytes(note)),
+        head=HeadOffer(_uint(old_size), parse_path(proof), _bytes(note)),
         yours=_uint(table[2]),
         directory_version=_uint(table[3]),
         witnessed=_witnessed(table[4]) if 4 in table else None,
@@ -182,10 +182,10 @@ def parse_item(raw: bytes) -> Item:
     """One item of a pouch. Raises ITEM-FORM. (Check 5)"""
     try:
         row = cbor.decode(raw)
-        if type(row) is list and len(row) == 8 and row[0] == 0:
-            proven = Proven(_bytes(row[1]), _uint(row[2]), _path(row[3]))
+        if type(row) is list and len(row) == 8 and _kind(row) == 0:
+            proven = Proven(_bytes(row[1]), _uint(row[2]), parse_path(row[3]))
             return EnvelopeItem(proven, _bytes(row[4]), _sized(row[5], 32), _bytes(row[6]), _bytes(row[7]))
-        if type(row) is list and len(row) == 2 and row[0] == 1:
+        if type(row) is list and len(row) == 2 and _kind(row) == 1:
             return Ask(_sized(row[1], 32))
     except ProtocolError as error:
         raise ProtocolError(codes.ITEM_FORM, error.detail) from None
@@ -221,10 +221,17 @@ def parse_answer(raw: bytes) -> Answer:
         raise ProtocolError(codes.ANSWER_FORM, error.detail) from None
 
 
+def _kind(row: list[cbor.Value]) -> cbor.Value:
+    """The first member, which must be an int: in Python ``False == 0``."""
+    if type(row[0]) is not int:
+        raise _form("kind")
+    return row[0]
+
+
 def _answer(row: list[cbor.Value]) -> Answer:
-    match row:
+    match [_kind(row), *row[1:]]:
         case [0, entry, index, path]:
-            return Receipt(Proven(_bytes(entry), _uint(index), _path(path)))
+            return Receipt(Proven(_bytes(entry), _uint(index), parse_path(path)))
         case [1, list() as parts]:
             pairs = tuple(tuple(_uint(n) for n in _row(part, 2)) for part in parts)
             return Wants(cast("tuple[tuple[int, int], ...]", pairs))
@@ -236,7 +243,8 @@ def _answer(row: list[cbor.Value]) -> Answer:
             return Bad(_uint(check), _code(code))
         case [4]:
             return Unknown()
-    raise _form("answer")
+        case _:
+            raise _form("answer")
 
 
 def offer_row(offer: PrekeyOffer) -> list[cbor.Value]:
@@ -249,7 +257,13 @@ def parse_offer(value: cbor.Value) -> PrekeyOffer:
     entry, index, path, keys = _row(value, 4)
     if type(keys) is not list or len(keys) > limits.PREKEY_SET:
         raise _form("prekeys")
-    return PrekeyOffer(Proven(_bytes(entry), _uint(index), _path(path)), tuple(_sized(key, 1216) for key in keys))
+    return PrekeyOffer(parse_proven([entry, index, path]), tuple(_sized(key, 1216) for key in keys))
+
+
+def parse_proven(value: cbor.Value) -> Proven:
+    """An entry with index and path, as a CBOR value. Raises POUCH-FORM."""
+    entry, index, path = _row(value, 3)
+    return Proven(_bytes(entry), _uint(index), parse_path(path))
 
 
 def _proven_row(proven: Proven) -> list[cbor.Value]:
@@ -292,7 +306,8 @@ def _sized(value: cbor.Value, size: int) -> bytes:
     return raw
 
 
-def _path(value: cbor.Value) -> Path:
+def parse_path(value: cbor.Value) -> Path:
+    """Hashes of a path, at most 63. Raises POUCH-FORM."""
     if type(value) is not list or len(value) > limits.PROOF_LINES:
         raise _form("path")
     return tuple(_sized(item, 32) for item in value)
@@ -306,4 +321,4 @@ def _code(value: cbor.Value) -> str:
 
 def _witnessed(value: cbor.Value) -> tuple[bytes, Path]:
     note, proof = _row(value, 2)
-    return _bytes(note), _path(proof)
+    return _bytes(note), parse_path(proof)
