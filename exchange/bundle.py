@@ -65,9 +65,11 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True)
 class Materials:
-    """All that goes into a bundle. ``receipts`` by authority; ``earlier``: the submission of the same envelope in earlier logs, when it
-    was submitted again after a change of logs and a receipt cites the earlier place; ``metadata``: the directory's files by the names ``mirror`` serves,
-    ``1.root.json`` and ``timestamp.json`` among them; ``directory``: what they verify to.
+    """All that goes into a bundle. ``receipts`` by authority.
+
+    ``metadata``: the directory's files by the names ``mirror`` serves, ``1.root.json`` and ``timestamp.json`` among them, and
+    ``directory``, what they verify to: both from ``metadata_of``. ``earlier``: submissions of the same envelope in earlier
+    logs, when it was submitted again after a change of logs and a receipt cites the earlier place.
     """
 
     envelope: bytes
@@ -101,8 +103,8 @@ class _Composed:
 def write_bundle(materials: Materials, folder: Path) -> dict[str, str]:
     """Write the bundle, whole or not at all, into a new or empty folder. Gives the SHA-256 (hex) of every file by name.
 
-    Raises EXPORT-FOLDER when the folder holds something or cannot be written, EXPORT-PART for a disclosure that is not a part of this
-    envelope; and the codes of ``protocol`` when a proof does not hold: nothing is exported that the auditor would refuse.
+    Raises EXPORT-FOLDER when the folder holds something or cannot be written, EXPORT-PART for a disclosure that is not a part
+    of this envelope; and the codes of ``protocol`` when a proof does not hold: none is exported that the auditor would refuse.
     """
     envelope = parse_envelope(materials.envelope)
     files = list(_files(materials, envelope))
@@ -111,7 +113,7 @@ def write_bundle(materials: Materials, folder: Path) -> dict[str, str]:
         digests = {file.name: _write(temporary, file) for file in files}
         manifest = _manifest(files, digests, temporary)
         digests["manifest.json"] = _write(temporary, _File("manifest.json", "", manifest))
-        os.rename(temporary, folder)  # replaces an empty folder, refuses any other
+        temporary.rename(folder)  # replaces an empty folder, refuses any other
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise LocalError(codes.EXPORT_FOLDER, f"{folder.name}: {error.strerror}") from None
@@ -185,7 +187,9 @@ def _files(materials: Materials, envelope: Envelope) -> Iterator[_File]:
     for name, data in sorted(materials.metadata.items()):
         yield _File(f"directory/{name}", "signed metadata of the directory", data)
     yield from _disclosed(materials, envelope)
-    yield _File("README.txt", "how to read and verify this folder", readme(envelope, directory, sorted(materials.receipts)).encode())
+    yield _File(
+        "README.txt", "how to read and verify this folder", readme(envelope, directory, sorted(materials.receipts)).encode()
+    )
 
 
 def _compose(evidence: Evidence, directory: Directory) -> _Composed:
@@ -226,11 +230,14 @@ def _disclosed(materials: Materials, envelope: Envelope) -> Iterator[_File]:
 
 
 def _original_names(body: Disclosure | None, envelope: Envelope) -> dict[int, str]:
-    """The attachments' names; only a disclosed body vouches for them, so without it none is written."""
+    """The attachments' names; only a disclosed body that parses vouches for them, so without it none is written."""
     if body is None:
         return {}
     raw = body.plaintext if isinstance(body.plaintext, bytes) else body.plaintext.read_bytes()
-    letter = parse_body(Addressing.of(envelope), len(envelope.parts), raw)
+    try:
+        letter = parse_body(Addressing.of(envelope), len(envelope.parts), raw)
+    except ProtocolError:
+        return {}  # the body itself may be what the holder wants to show
     return {place: attachment.filename for place, attachment in enumerate(letter.attachments, 1)}
 
 

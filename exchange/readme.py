@@ -52,7 +52,7 @@ Plaintext under disclosed/ may be secret: whoever holds it answers for it.
 
 
 def readme(envelope: Envelope, directory: Directory, answered: Sequence[str]) -> str:
-    """The text for this envelope; ``answered``: the recipients whose receipts are in the folder. The same input, the same text."""
+    """The text for this envelope; ``answered``: the recipients whose receipts are in the folder."""
     title = "PROOF OF ONE MESSAGE BETWEEN AUTHORITIES"
     mark = "" if directory.kind is Kind.PRODUCTION else f"{directory.kind.upper()} - NOT A REAL REQUEST\n\n"
     waiting = [name for name in envelope.recipients if name not in answered]

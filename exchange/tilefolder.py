@@ -1,6 +1,6 @@
 """Writes a log as C2SP tlog-tiles files: what any monitor of transparency logs reads, and what the auditor examines.
 
-    checkpoint    tile/<L>/<N>[.p/<W>]    tile/entries/<N>[.p/<W>]
+checkpoint    tile/<L>/<N>[.p/<W>]    tile/entries/<N>[.p/<W>]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from protocol.tiles import ENTRIES, HEIGHT, WIDTH, encode_bundle, tile_path
 def write_log(entries: Iterable[bytes], note: bytes, folder: Path) -> None:
     """Write all entries of the head in ``note`` and its tiles into a new or empty folder; ``checkpoint`` comes last.
 
-    Raises EXPORT-FOLDER, and LOG-DAMAGED when the entries do not make the root that the note signs: nothing is then named a log.
+    Raises EXPORT-FOLDER, and LOG-DAMAGED when the entries do not make the root that the note signs: no checkpoint then.
     """
     if folder.exists() and any(folder.iterdir()):
         raise LocalError(codes.EXPORT_FOLDER, f"{folder.name} is not empty")

@@ -53,8 +53,8 @@ class Metadata(Mapping[str, bytes]):
 def check_trust(folder: Folder, trust: Trust) -> tuple[Directory, str]:
     """Check 2: the directory under the trust root, or under the bundle's own when there is none.
 
-    Raises TRUST-ROOT when the bundle is of another network, BUNDLE-MISSING, BUNDLE-SIZE, and the DIRECTORY-* codes. Expired metadata
-    is good evidence of what held when it was made; what changed later it cannot show, and the sentence says so.
+    Raises TRUST-ROOT when the bundle is of another network, BUNDLE-MISSING, BUNDLE-SIZE, and the DIRECTORY-* codes. Expired
+    metadata is good evidence of what held when it was made; what changed later it cannot show, and the sentence says so.
     """
     if sum(size for name, size in folder.sizes.items() if name.startswith(PREFIX)) > TOTAL:
         raise ProtocolError(codes.BUNDLE_SIZE, "directory/ altogether")

@@ -1,4 +1,4 @@
-"""What `rogatory verify` and `python -m exchange.auditor` do: read what the caller trusts, examine, print, tell the exit code."""
+"""What `rogatory verify` and `python -m exchange.auditor` do: read what the caller trusts, examine, print, tell the exit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def render(report: Report, as_json: bool) -> str:
 
 def render_error(error: RogatoryError, as_json: bool) -> str:
     """A usage error in the same form."""
-    return json.dumps({"verdict": "usage", "exit_code": 2, "error": error.as_dict()}, indent=1) + "\n" if as_json else f"{error}\n"
+    return (
+        json.dumps({"verdict": "usage", "exit_code": 2, "error": error.as_dict()}, indent=1) + "\n" if as_json else f"{error}\n"
+    )
 
 
 def _trusted(path: Path | None, limit: int) -> bytes | None:

@@ -1,7 +1,7 @@
 """Checks 14 and 15: disclosed parts are those that the envelope commits to, and fit the body when it is disclosed too.
 
-    disclosed/part-1         the plaintext
-    disclosed/part-1.json    {"part": 1, "media_type": "application/pdf", "opening": "<r_i, 32 bytes in hex>"}
+disclosed/part-1         the plaintext
+disclosed/part-1.json    {"part": 1, "media_type": "application/pdf", "opening": "<r_i, 32 bytes in hex>"}
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEX: Final = re.compile(r"[0-9a-f]{64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """A part whose commitment was checked: index, media type, length and SHA-256 of the plaintext, and its name in the manifest."""
+    """A part whose commitment was checked: index, media type, length and SHA-256 of the plaintext, its name in the manifest."""
 
     part: int
     media_type: str
@@ -42,7 +42,10 @@ def disclosed_parts(folder: Folder) -> list[int]:
 
 
 def check_disclosed(folder: Folder, part: int, envelope: Envelope, listed: Mapping[str, Listed]) -> tuple[Disclosed, str]:
-    """Check 14: this plaintext of this media type is what the envelope commits to. Raises DISCLOSED-FORM, PART-LENGTH, PART-COMMITMENT."""
+    """Check 14: this plaintext of this media type is what the envelope commits to.
+
+    Raises DISCLOSED-FORM, PART-LENGTH, PART-COMMITMENT.
+    """
     name = f"disclosed/part-{part}"
     if part >= len(envelope.parts) or name not in folder.sizes or f"{name}.json" not in folder.sizes:
         raise ProtocolError(codes.DISCLOSED_FORM, f"part {part}")
@@ -60,15 +63,17 @@ def check_disclosed(folder: Folder, part: int, envelope: Envelope, listed: Mappi
     if commitment.digest() != head.commitment:
         raise ProtocolError(refusals.PART_COMMITMENT, f"part {part}")
     original = listed[name].original if name in listed else None
-    return Disclosed(part, media_type, length, digest.digest(), original), f"{media_type}, {length} bytes, as committed in the envelope"
+    says = f"{media_type}, {length} bytes, as committed in the envelope"
+    return Disclosed(part, media_type, length, digest.digest(), original), says
 
 
 def check_letter(folder: Folder, body: Disclosed, envelope: Envelope) -> tuple[Letter, str]:
-    """Check 15 for part 0: it parses as a body whose copies of the envelope's fields are equal. Raises BODY-*, DISCLOSED-BODY."""
+    """Check 15 for part 0: a body whose copies of the envelope's fields are equal. Raises BODY-*, DISCLOSED-BODY."""
     if body.media_type != BODY_MEDIA_TYPE or body.original is not None:
         raise ProtocolError(codes.DISCLOSED_BODY, "part 0 is not under the body's media type and name")
     letter = parse_body(Addressing.of(envelope), len(envelope.parts), folder.read("disclosed/part-0"))
-    return letter, f"{letter.kind} from {envelope.sender}/{letter.from_office} to {', '.join(map(str, letter.to))}; copies equal the envelope"
+    to = ", ".join(map(str, letter.to))
+    return letter, f"{letter.kind} from {envelope.sender}/{letter.from_office} to {to}; copies equal the envelope"
 
 
 def check_attachment(found: Disclosed, letter: Letter) -> tuple[bool, str]:
@@ -86,7 +91,7 @@ def check_attachment(found: Disclosed, letter: Letter) -> tuple[bool, str]:
 
 
 def check_unnamed(found: Disclosed) -> tuple[bool, str]:
-    """Check 15 when the body is not disclosed: then nothing vouches for a name, so none may stand there. Raises DISCLOSED-BODY."""
+    """Check 15 without a disclosed body: nothing vouches for a name then, so none may stand there. Raises DISCLOSED-BODY."""
     if found.original is not None:
         raise ProtocolError(codes.DISCLOSED_BODY, f"part {found.part} has a name that no disclosed body vouches for")
     return True, "the body is not disclosed; what it calls this part is not shown"

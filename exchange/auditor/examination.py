@@ -48,7 +48,7 @@ _RECEIPT: Final = re.compile(r"receipt-(.+)\.tlog-proof\Z")
 
 
 def verify_bundle(path: Path, trust_root: bytes | None, now_ms: int) -> Report:
-    """Examine the bundle in this folder. ``trust_root``: the network's first root file, from elsewhere; ``now_ms`` dates the directory.
+    """Examine the bundle in this folder. ``trust_root``: the network's first root file, from elsewhere; ``now_ms``: the time.
 
     Raises nothing for what is in the folder: whatever the bytes, the report holds verdicts with stable codes.
     """
@@ -156,14 +156,19 @@ def _receipts(
 
 
 def _times(docket: Docket, envelope: Envelope | None, submitted: list[Statement] | None, answers: dict[str, Statement]) -> None:
-    for submission in submitted or [None]:
-        docket.run(12, "times", envelope.sender if envelope else "", proofs.check_created, submission, envelope)
+    sender = envelope.sender if envelope else ""
+    for submission in submitted if submitted is not None else [None]:
+        docket.run(12, "times", sender, proofs.check_created, submission, envelope)
     for who, said in answers.items():
         docket.run(12, "times", who, proofs.check_answered, said, submitted)
 
 
 def _policies(
-    docket: Docket, folder: Folder, directory: Directory | None, submitted: list[Statement] | None, answers: dict[str, Statement]
+    docket: Docket,
+    folder: Folder,
+    directory: Directory | None,
+    submitted: list[Statement] | None,
+    answers: dict[str, Statement],
 ) -> None:
     """Only when all proofs hold: a policy for a proof that was refused would be called superfluous."""
     gone = (Verdict.REFUTED, Verdict.SKIPPED)

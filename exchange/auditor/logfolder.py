@@ -1,14 +1,14 @@
 """A whole exported log, examined: C2SP tlog-tiles files, from the checkpoint down to every entry (`rogatory fsck`, LOG-18).
 
-    checkpoint                       the head: a note
-    tile/<L>/<N>[.p/<W>]             hashes
-    tile/entries/<N>[.p/<W>]         entries
+checkpoint                       the head: a note
+tile/<L>/<N>[.p/<W>]             hashes
+tile/entries/<N>[.p/<W>]         entries
 
-    1  head      the checkpoint is signed as the policy asks
-    2  tiles     entries and tiles rebuild its root; what does not is named by tile and index
-    3  entries   every entry is one of ours
-    4  rules     they follow each other as the tables allow
-    5  heads     heads known from elsewhere are heads of this log
+1  head      the checkpoint is signed as the policy asks
+2  tiles     entries and tiles rebuild its root; what does not is named by tile and index
+3  entries   every entry is one of ours
+4  rules     they follow each other as the tables allow
+5  heads     heads known from elsewhere are heads of this log
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def is_log(folder: Path) -> bool:
 
 
 def audit_log(folder: Path, policy: bytes | None, heads: Iterable[TreeHead] = ()) -> Report:
-    """Examine every byte of a log. ``policy``: a C2SP policy from elsewhere; ``heads``: other heads of it, from receipts or the directory.
+    """Examine every byte of a log. ``policy``: a C2SP policy from elsewhere; ``heads``: other heads, as receipts cite them.
 
     Raises AUDIT-EMPTY when there is no log, AUDIT-TRUST for a policy that is none; nothing for what is in the log.
     """

@@ -1,7 +1,7 @@
 """Check 13: the policy files beside the proofs say what the directory says; foreign tools judge by them alone.
 
-    policy-<authority>-<n>.txt   both keys of log n of that authority; the quorum of witnesses too when its proof reached it
-    policy.txt                   the Ed25519 keys of the same logs, quorum none, for tools that know no other kind
+policy-<authority>-<n>.txt   both keys of log n of that authority; the quorum of witnesses too when its proof reached it
+policy.txt                   the Ed25519 keys of the same logs, quorum none, for tools that know no other kind
 """
 
 from __future__ import annotations

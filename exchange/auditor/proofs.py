@@ -172,7 +172,11 @@ def check_answered(answered: Statement, submissions: Sequence[Statement]) -> tup
     """
     _before_head(answered)
     early = min(said.entry.time for said in submissions) - answered.entry.time
-    doubt = f", {early // limits.SECOND} s before the submission it cites: one of both clocks was wrong" if early > limits.SKEW else ""
+    doubt = (
+        f", {early // limits.SECOND} s before the submission it cites: one of both clocks was wrong"
+        if early > limits.SKEW
+        else ""
+    )
     return answered, f"claimed: answered {utc(answered.entry.time)}{doubt}"
 
 
@@ -185,7 +189,11 @@ def _before_head(said: Statement) -> None:
 def _standing(record: LogRecord, directory: Directory) -> str:
     """What the directory says of log and authority by now, where it is not the ordinary."""
     standby = "; the directory still lists this log as standby" if record.state is LogState.STANDBY else ""
-    gone = "" if directory.member(record.origin.authority).active else "; this authority has left the network since, or was revoked"
+    gone = (
+        ""
+        if directory.member(record.origin.authority).active
+        else "; this authority has left the network since, or was revoked"
+    )
     return standby + gone
 
 

@@ -46,7 +46,7 @@ _MARKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one check came to. ``about``: the authority, part or file, where a number is checked for several; ``says``: a sentence."""
+    """What one check came to. ``about``: which authority, part or file, where a number has several; ``says``: a sentence."""
 
     number: int
     name: str
@@ -85,7 +85,7 @@ class Report:
         return _EXIT[self.verdict]
 
     def numbered(self) -> list[Check]:
-        """One verdict for every number: the gravest of what was checked under it, *skipped* where there was nothing to check."""
+        """One verdict for every number: the gravest of what was checked under it, *skipped* where there was nothing."""
         result = []
         for number, title in enumerate(self.titles, 1):
             of_number = [check for check in self.checks if check.number == number]
@@ -95,7 +95,7 @@ class Report:
         return result
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as a JSON object: ``checks`` holds one verdict per number, each with what was checked under it as ``parts``."""
+        """The report as a JSON object: ``checks`` holds one verdict per number, each with its ``parts``."""
         checks = []
         for check in self.numbered():
             parts = [part.as_dict() for part in self.checks if part.number == check.number]

@@ -1,7 +1,7 @@
 """The rules of the tables over a whole log: what may follow what (SPEC.md sections 3 and 5).
 
-``opened`` first and once; times never decrease; nothing after ``closed``. Per envelope at most one ``submitted``, one of ``consigned``
-and ``refused``, per recipient one ``receipted`` and one ``undelivered``, which may come before ``receipted`` and not after.
+``opened`` first and once; times never decrease; nothing after ``closed``. Per envelope at most one ``submitted``, one of
+``consigned`` and ``refused``, per recipient one ``receipted`` and one ``undelivered``, which may come before ``receipted``.
 """
 
 from __future__ import annotations
@@ -53,33 +53,28 @@ class Rules:
         if entry.time < self._time:
             yield f"its time lies {self._time - entry.time} ms before the entry above"
         self._time = max(self._time, entry.time)
+        yield from self._of_kind(index, entry)
+
+    def _of_kind(self, index: int, entry: Entry) -> Iterator[str]:
         match entry:
             case Opened():
-                yield from self._opened(entry)
+                return self._opened(entry)
             case Closed():
-                self._closed = True
-                if entry.next_n != self._origin.n + 1:
-                    yield f"`closed` names log {entry.next_n} as the next"
+                return self._close(entry)
             case Submitted():
-                yield from self._submit(entry)
+                return self._submit(entry)
             case Consigned() | Refused():
-                yield from self._answer(entry)
+                return self._answer(entry)
             case Receipted() | Undelivered():
-                yield from self._outcome(entry)
+                return self._outcome(entry)
             case HandedOver() | Accessed():
-                yield from self._read(entry)
-            case Prekeys():
-                if entry.sequence <= self._sequence:
-                    yield f"prekey set {entry.sequence} after {self._sequence}"
-                self._sequence = max(self._sequence, entry.sequence)
-            case Directory():
-                if entry.version < self._directory:
-                    yield f"directory version {entry.version} after {self._directory}"
-                self._directory = max(self._directory, entry.version)
+                return self._read(entry)
+            case Prekeys() | Directory():
+                return self._version(entry)
             case Anchored():
-                yield from self._anchored(index, entry.head)
+                return self._anchored(index, entry.head)
             case _:
-                pass
+                return iter(())
 
     def _opened(self, entry: Opened) -> Iterator[str]:
         if (entry.authority, entry.n) != (self._origin.authority, self._origin.n):
@@ -88,6 +83,22 @@ class Rules:
             yield "log 1, and no other, is opened for the reason `first`"
         if entry.lost is not None and entry.lost[0] > entry.lost[1]:
             yield "`opened` names a range lost that ends before it begins"
+
+    def _close(self, entry: Closed) -> Iterator[str]:
+        self._closed = True
+        if entry.next_n != self._origin.n + 1:
+            yield f"`closed` names log {entry.next_n} as the next"
+
+    def _version(self, entry: Prekeys | Directory) -> Iterator[str]:
+        """A prekey set is always newer than the one before; a directory may be the same on another day."""
+        if isinstance(entry, Directory):
+            if entry.version < self._directory:
+                yield f"directory version {entry.version} after {self._directory}"
+            self._directory = max(self._directory, entry.version)
+            return
+        if entry.sequence <= self._sequence:
+            yield f"prekey set {entry.sequence} after {self._sequence}"
+        self._sequence = max(self._sequence, entry.sequence)
 
     def _submit(self, entry: Submitted) -> Iterator[str]:
         if entry.envelope_hash in self._submitted:

@@ -1,6 +1,6 @@
 """One ``.tlog-proof`` file under a policy: that an entry stands in a log that the policy trusts, and what the entry says.
 
-    1  head    signed as the policy asks      2  path    the entry stands there      3  entry    it is one of ours
+1  head    signed as the policy asks      2  path    the entry stands there      3  entry    it is one of ours
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIMIT: Final = limits.NOTE + 8 * limits.KiB
 
 
 def verify_proof_file(path: Path, policy: bytes) -> Report:
-    """Examine one proof file; ``policy``: a C2SP policy from a source that the caller trusts. Raises nothing for what is in either."""
+    """Examine one proof file; ``policy``: a C2SP policy that the caller trusts. Raises nothing for what is in either."""
     docket = Docket()
     proof = docket.run(1, "head", "form", _parse, path)
     head = docket.run(1, "head", "", _head, proof, policy)

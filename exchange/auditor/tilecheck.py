@@ -1,7 +1,7 @@
 """Recomputes every tile of an exported log from its entries, and says which tile and index is not as it must be (LOG-18).
 
-Two trees are built side by side: one from the entries, one from the level-0 tiles on disk. The signed root says which of them is
-right; the other is then wrong exactly where they differ.
+Two trees are built side by side: one from the entries, one from the level-0 tiles on disk. The signed root says which of them
+is right; the other is then wrong exactly where they differ.
 """
 
 from __future__ import annotations

@@ -82,10 +82,15 @@ def test_the_auditor_runs_as_a_program_and_imports_nothing_of_the_writer(export:
         "import sys\n"
         "from exchange.auditor.__main__ import main\n"
         "code = main(sys.argv[1:])\n"
-        "print(code, sorted(m for m in sys.modules if m.startswith(('exchange.', 'node')) and not m.startswith('exchange.auditor')))\n"
+        "loaded = [m for m in sys.modules if m.startswith(('exchange.', 'node')) and not m.startswith('exchange.auditor')]\n"
+        "print(code, sorted(loaded))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(export().folder), "--trust", root], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(export().folder), "--trust", root],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.splitlines()[-1] == "0 []"
 

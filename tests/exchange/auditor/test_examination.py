@@ -12,7 +12,7 @@ import pytest
 
 from exchange.auditor.report import Verdict
 from exchange.bundle import Materials, metadata_of
-from keys.directory import found
+from keys.directory import found, selfentry
 from keys.directory.rolekeys import Holder
 from keys.logkeys import LogKeyPair
 from protocol import limits
@@ -44,7 +44,9 @@ def test_without_a_trust_root_it_is_consistent_with_itself_only(export: Write) -
 def test_a_recipient_that_has_not_answered_is_pending(world: World, export: Write) -> None:
     report = export(world.exchange(world.seal(("xb-ca", "xc-ca")), ["xc-ca"])).verify()
     assert report.exit_code == 4
-    assert [(c.number, c.code, c.about) for c in report.checks if c.verdict is Verdict.PENDING] == [(7, "RECEIPT-PENDING", "xb-ca")]
+    assert [(c.number, c.code, c.about) for c in report.checks if c.verdict is Verdict.PENDING] == [
+        (7, "RECEIPT-PENDING", "xb-ca")
+    ]
 
 
 def test_nobody_answered_is_pending_and_not_anchored_goes_before_it(world: World, export: Write) -> None:
@@ -96,7 +98,7 @@ def test_a_missing_directory_file_is_named(export: Write) -> None:
     assert bundle.refusals() == {2: "BUNDLE-MISSING"}
 
 
-# receipts ------------------------------------------------------------------------------------------------------------------------
+# receipts -----------------------------------------------------------------------------------------------------------------
 
 
 def test_RCP_1_receipt_for_another_envelope_hash(world: World, export: Write) -> None:
@@ -208,7 +210,7 @@ def test_the_first_receipt_is_not_the_first(export: Write) -> None:
     assert bundle.refusals() == {7: "RECEIPT-FIRST"}
 
 
-# origin --------------------------------------------------------------------------------------------------------------------------
+# origin -------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -237,13 +239,28 @@ def test_another_envelope_in_its_place(world: World, export: Write) -> None:
     assert bundle.refusals() == {6: "BIND-HASH", 10: "ANSWER-ENVELOPE"}
 
 
+def test_an_envelope_of_another_network(export: Write, tmp_path: Path) -> None:
+    bundle = export()
+    bundle.put("envelope.cbor", World(tmp_path / "other").sealed.envelope.raw)
+    assert bundle.refusals() == {3: "BIND-NETWORK"}
+    assert {c.code for c in bundle.verify().checks if c.number > 3} == {"CHECK-SKIPPED"}
+
+
+def test_an_envelope_from_nobody(world: World, export: Write) -> None:
+    bundle = export()
+    bundle.put("envelope.cbor", bundle.read("envelope.cbor").replace(b"xa-ca", b"xd-ca"))
+    assert bundle.refusals() == {3: "DIRECTORY-UNKNOWN-AUTHORITY"}
+
+
 def test_a_head_signed_with_other_keys(world: World, export: Write) -> None:
     bundle = export()
     log = world.parties["xa-ca"].log
     thief = LogKeyPair.generate()
     proof = bundle.proof("origin.tlog-proof")
     size = int(proof.note.split(b"\n")[1])
-    forged = sign_head(Checkpoint(log.keys.origin, size, log.root(size)), NOW // 1000 + 9, thief, thief.log_keys(log.keys.origin))
+    forged = sign_head(
+        Checkpoint(log.keys.origin, size, log.root(size)), NOW // 1000 + 9, thief, thief.log_keys(log.keys.origin)
+    )
     bundle.put_proof("origin.tlog-proof", replace(proof, note=forged))
     assert bundle.refusals() == {4: "NOTE-UNSIGNED"}
 
@@ -290,7 +307,7 @@ def test_a_receipt_that_claims_to_be_earlier_is_shown_as_such(world: World, expo
     assert any("one of both clocks was wrong" in c.says for c in report.checks if c.number == 12)
 
 
-# grades --------------------------------------------------------------------------------------------------------------------------
+# grades -------------------------------------------------------------------------------------------------------------------
 
 
 def test_GRADE_witnessed_when_the_quorum_has_signed(world: World, export: Write) -> None:
@@ -319,7 +336,7 @@ def test_a_witness_line_that_is_not_good_is_not_exported_and_refutes_when_it_is(
     assert bundle.refusals() == {}
 
 
-# policies ------------------------------------------------------------------------------------------------------------------------
+# policies -----------------------------------------------------------------------------------------------------------------
 
 
 def test_a_policy_that_would_accept_other_proofs(export: Write) -> None:
@@ -344,7 +361,7 @@ def test_a_policy_too_many_or_too_few(export: Write) -> None:
     assert bundle.refusals() == {13: "BUNDLE-MISSING"}
 
 
-# disclosed parts -----------------------------------------------------------------------------------------------------------------
+# disclosed parts ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_disclosed_part_with_one_byte_changed(export: Write) -> None:
@@ -359,10 +376,12 @@ def test_a_disclosed_part_with_one_byte_changed(export: Write) -> None:
 def test_a_disclosed_part_under_another_media_type_or_opening(export: Write) -> None:
     bundle = export()
     line = json.loads(bundle.read("disclosed/part-1.json"))
-    for change in ({"media_type": "text/html"}, {"opening": "00" * 32}):
+    lies: list[dict[str, object]] = [{"media_type": "text/html"}, {"opening": "00" * 32}]
+    for change in lies:
         bundle.put("disclosed/part-1.json", json.dumps(line | change).encode())
         assert bundle.refusals() == {14: "PART-COMMITMENT"}
-    for change in ({"part": 2}, {"opening": "00"}, {"r": "00"}, {"media_type": "\ud800"}):
+    wrong: list[dict[str, object]] = [{"part": 2}, {"opening": "00"}, {"r": "00"}, {"media_type": "\ud800"}]
+    for change in wrong:
         bundle.put("disclosed/part-1.json", json.dumps(line | change).encode())
         assert bundle.refusals() == {14: "DISCLOSED-FORM"}
 
@@ -405,6 +424,44 @@ def test_a_name_that_the_body_does_not_give(export: Write) -> None:
     assert bundle.refusals() == {15: "DISCLOSED-BODY"}
     bundle.remove("disclosed/part-0", "disclosed/part-0.json")
     assert bundle.refusals() == {15: "DISCLOSED-BODY"}
+
+
+def test_a_body_under_another_media_type_or_name(world: World, export: Write) -> None:
+    bundle = export(world.exchange(world.seal(("xb-ca",), body_type="text/html"), ["xb-ca"], disclose=[0]))
+    assert bundle.refusals() == {15: "DISCLOSED-BODY"}
+    bundle = export()
+    manifest = json.loads(bundle.read("manifest.json"))
+    manifest["files"]["disclosed/part-0"]["original"] = "Urteil.pdf"
+    (bundle.folder / "manifest.json").write_text(json.dumps(manifest))
+    assert bundle.refusals() == {15: "DISCLOSED-BODY"}
+
+
+def test_a_body_whose_copies_are_of_another_envelope(world: World, export: Write) -> None:
+    other = world.seal(("xb-ca",))
+    lying = world.seal(("xb-ca",), body=other.plaintexts[0][1])
+    bundle = export(world.exchange(lying, ["xb-ca"], disclose=[0]))
+    assert bundle.refusals() == {15: "BODY-COPIES"}
+
+
+@pytest.mark.parametrize(
+    ("closing", "grade"),
+    [("at the head", "closed"), ("later", "logged"), ("earlier", "disputed"), ("another root", "disputed")],
+)
+def test_GRADE_under_the_closing_head_of_the_directory(tmp_path: Path, closing: str, grade: str) -> None:
+    world = World(tmp_path / "net")
+    materials = world.exchange(world.sealed, BOTH)
+    log = world.parties["xa-ca"].log
+    size, root = len(log.entries), log.root(len(log.entries))
+    point = {"at the head": (size, root), "later": (size + 5, root), "earlier": (size - 1, log.root(size - 1))}
+    member = selfentry.rotate(world.directory.members["xa-ca"], point.get(closing, (size, bytes(32))))
+    entry = selfentry.new_entry(world.folder, world.made.role_keys["xa-ca"], member)
+    found.publish(world.folder, entry, world.made.keepers, NOW + limits.HOUR)
+    world.reload()
+    bundle = Export(world, replace(materials, directory=world.directory, metadata=world.metadata), tmp_path / "out")
+    if grade == "disputed":
+        assert bundle.refusals() == {4: "HEAD-DISPUTED"}
+    else:
+        assert bundle.verify().facts["proofs"][0]["grade"] == grade
 
 
 def test_a_directory_that_moved_on_keeps_old_bundles_proven(tmp_path: Path) -> None:

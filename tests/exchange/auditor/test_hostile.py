@@ -1,4 +1,4 @@
-"""Folders made to harm whoever opens them: every one gets a verdict with a stable code, and none is followed, run or waited for."""
+"""Folders made to harm whoever opens them: each gets a verdict with a stable code; none is followed, run or waited for."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exchange.auditor import folder
 from exchange.auditor.examination import verify_bundle
+from exchange.auditor.folder import Folder
 from exchange.auditor.report import Verdict
 from protocol import limits
+from protocol.errors import ProtocolError
 from tests.exchange.auditor.export import LATER, Export
 
 Write = Callable[..., Export]
@@ -54,7 +57,17 @@ def test_a_pipe_and_a_socket_do_not_hang(export: Write, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    "name", ["run.sh", ".hidden", "receipt-..tlog-proof", "receipt-XB.tlog-proof", "disclosed/part-01", "directory/in-force", "a\nb", "\udcff"]
+    "name",
+    [
+        "run.sh",
+        ".hidden",
+        "receipt-..tlog-proof",
+        "receipt-XB.tlog-proof",
+        "disclosed/part-01",
+        "directory/in-force",
+        "a\nb",
+        "\udcff",
+    ],
 )
 def test_a_name_that_no_bundle_has(export: Write, name: str) -> None:
     bundle = export()
@@ -72,10 +85,46 @@ def test_folders_in_folders(export: Write) -> None:
 
 
 def test_a_file_that_is_too_large_is_not_read(export: Write) -> None:
-    for name, size in (("manifest.json", 64 * limits.MiB), ("envelope.cbor", limits.ENVELOPE + 1), ("disclosed/part-0", limits.BODY + 1)):
+    for name, size in (
+        ("manifest.json", 64 * limits.MiB),
+        ("envelope.cbor", limits.ENVELOPE + 1),
+        ("disclosed/part-0", limits.BODY + 1),
+    ):
         bundle = export()
         os.truncate(bundle.folder / name, size)
         assert bundle.refusals() == {1: "BUNDLE-SIZE"}
+
+
+def test_a_directory_that_is_too_large_altogether(export: Write) -> None:
+    bundle = export()
+    for number in range(260):
+        (bundle.folder / f"directory/{number}.root.json").touch()
+        os.truncate(bundle.folder / f"directory/{number}.root.json", limits.DIRECTORY)  # sparse: takes no room on the disk
+    check = next(check for check in bundle.verify().checks if check.number == 2)
+    assert check.code == "BUNDLE-SIZE"
+
+
+def test_more_files_than_a_bundle_can_have(export: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = export()
+    count = len(json.loads(bundle.read("manifest.json"))["files"]) + 1
+    monkeypatch.setattr(folder, "FILES", count)
+    assert bundle.refusals() == {}
+    monkeypatch.setattr(folder, "FILES", count - 1)
+    assert bundle.refusals() == {1: "BUNDLE-COUNT"}
+
+
+def test_a_file_that_changes_after_it_was_listed(export: Write) -> None:
+    bundle = export()
+    listed = Folder.open(bundle.folder)
+    bundle.put("README.txt", bundle.read("README.txt") + b"more", repair=False)
+    with pytest.raises(ProtocolError) as caught:
+        listed.read("README.txt")
+    assert caught.value.code.code == "BUNDLE-SIZE"
+    (bundle.folder / "README.txt").unlink()
+    os.mkfifo(bundle.folder / "README.txt")
+    with pytest.raises(ProtocolError) as caught:
+        listed.read("README.txt")
+    assert caught.value.code.code == "BUNDLE-READ"
 
 
 def test_a_manifest_that_names_what_lies_elsewhere(export: Write) -> None:
@@ -101,9 +150,11 @@ def test_a_file_that_is_not_listed_or_not_there(export: Write) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b"", b"[]", b"{", b"\xff", b"[" * 200_000, b'{"format":"rogatory/bundle/v1","suite":1,"files":[]}', b'{"format":1,"format":2}',
+        b"", b"[]", b"{", b"\xff", b"[" * 200_000, b'{"format":"rogatory/bundle/v1","suite":1,"files":[]}',
+        b'{"format":1,"format":2}',
         b'{"format":"rogatory/bundle/v1","suite":1,"files":{"README.txt":{"sha256":"00","size":1,"what":""}}}',
-        b'{"format":"rogatory/bundle/v2","suite":1,"files":{}}', b'{"format":"rogatory/bundle/v1","suite":1,"files":{"a":' + b"1" * 5000 + b"}}",
+        b'{"format":"rogatory/bundle/v2","suite":1,"files":{}}',
+        b'{"format":"rogatory/bundle/v1","suite":1,"files":{"a":' + b"1" * 5000 + b"}}",
     ],
 )  # fmt: skip
 def test_a_manifest_that_is_none(export: Write, text: bytes) -> None:
@@ -117,10 +168,10 @@ def test_a_file_that_may_not_be_read_is_said_so(export: Write, monkeypatch: pyte
     bundle = export()
     real = os.open
 
-    def failing(path: object, *rest: int) -> int:
+    def failing(path: Path, *rest: int) -> int:
         if str(path).endswith("envelope.cbor"):
             raise OSError(5, "Input/output error")
-        return real(path, *rest)  # type: ignore[call-overload,no-any-return]
+        return real(path, *rest)
 
     monkeypatch.setattr(os, "open", failing)
     assert bundle.refusals() == {1: "BUNDLE-READ", 3: "BUNDLE-READ"}
@@ -133,7 +184,10 @@ NAMES = (
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(name=st.sampled_from(NAMES), data=st.one_of(st.binary(max_size=300), st.text(max_size=80).map(lambda t: t.encode("utf-8", "replace"))))
+@given(
+    name=st.sampled_from(NAMES),
+    data=st.one_of(st.binary(max_size=300), st.text(max_size=80).map(lambda t: t.encode("utf-8", "replace"))),
+)
 def test_any_bytes_in_any_file_give_a_verdict(export: Write, name: str, data: bytes) -> None:
     bundle = _kept(export)
     before = {n: bundle.read(n) for n in (name, "manifest.json")}

@@ -209,7 +209,7 @@ def test_any_byte_of_the_tiles(long_log: MemoryLog, folder: Path) -> None:
     assert audit_log(folder, policy).exit_code == 0
 
 
-# rules ---------------------------------------------------------------------------------------------------------------------------
+# rules --------------------------------------------------------------------------------------------------------------------
 
 
 def _rules_broken(tmp_path: Path, *entries: Entry) -> list[str]:
@@ -265,7 +265,7 @@ def test_an_entry_that_is_none(tmp_path: Path) -> None:
     assert "index 1: ENTRY-FORM" in wrong.says
 
 
-# the writer ----------------------------------------------------------------------------------------------------------------------
+# the writer ---------------------------------------------------------------------------------------------------------------
 
 
 def test_the_writer_names_no_log_that_its_head_does_not_sign(long_log: MemoryLog, tmp_path: Path) -> None:

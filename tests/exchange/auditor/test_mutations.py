@@ -1,7 +1,7 @@
 """Single-byte changes over every file of a bundle, seeded: each is refuted, or changes nothing that anybody could rely on.
 
-Twice per change: as it is (the manifest refuses it), and with the manifest repaired, so that only the deeper checks can object. What
-these let pass must leave the report and a re-export byte-identical: white space of unsigned JSON, words in README.txt, comments.
+Twice per change: as it is (the manifest refuses it), and with the manifest repaired, so that only the deeper checks can object.
+What these let pass must leave the report and a re-export byte-identical: white space of unsigned JSON, words in README.txt.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two recipients, a sender and a founded network in memory, with real keys throughout: what the auditor's tests export and alter."""
+"""Two recipients, a sender and a founded network, with real keys throughout: what the auditor's tests export and alter."""
 
 from __future__ import annotations
 
@@ -154,8 +154,10 @@ class World:
         """One message to both, a body and two attachments."""
         return self.seal(("xb-ca", "xc-ca"))
 
-    def seal(self, recipients: tuple[str, ...], created: int = NOW) -> Sealed:
-        """A new message with two attachments."""
+    def seal(
+        self, recipients: tuple[str, ...], created: int = NOW, *, body_type: str = BODY_MEDIA_TYPE, body: bytes | None = None
+    ) -> Sealed:
+        """A new message with two attachments; ``body_type`` and ``body`` let the sealer lie."""
         secret = os.urandom(96)
         addressing = Addressing(
             self.directory.network_id, os.urandom(16), "xa-ca", recipients, created, created + limits.DAY, Lane.ROUTINE
@@ -167,8 +169,8 @@ class World:
         letter = Letter(
             "247", tuple(Office(r, "247") for r in recipients), "EE_PRESERVE", b'{"n":1}', attachments, addressing.message_id, 1
         )
-        body = encode_body(addressing, letter)
-        plaintexts = ((BODY_MEDIA_TYPE, body), ("application/pdf", PDF), ("text/csv", CSV))
+        honest = encode_body(addressing, letter)
+        plaintexts = ((body_type, body or honest), ("application/pdf", PDF), ("text/csv", CSV))
         heads = tuple(self._part(addressing, secret, i, *plaintexts[i]) for i in range(3))
         envelope = build_envelope(
             network_id=addressing.network_id,
@@ -202,7 +204,7 @@ class World:
         answer: Callable[[str, Consigned], Entry] | None = None,
         fillers: int = 3,
     ) -> Materials:
-        """The whole way of a message: submitted, proven, answered by ``answering``; ``answer`` lets a recipient say something else."""
+        """The whole way of a message, answered by ``answering``; ``answer`` lets a recipient say something else."""
         envelope, sender = sealed.envelope, self.parties["xa-ca"].log
         index = sender.append(submitted or self.submitted(envelope))
         for _ in range(fillers):
