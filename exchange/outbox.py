@@ -27,10 +27,11 @@ from protocol import codes as protocol_codes
 from protocol.checkpoint import Head
 from protocol.delivery import Event, State
 from protocol.entries import Consigned, Lane, Place, Receipted, Refused, Submitted, TreeHead, Undelivered
-from protocol.envelope import parse_envelope
+from protocol.envelope import wrap_info
 from protocol.errors import LocalError, PassingError, ProtocolError
 from protocol.heads import HeadError
 from protocol.ports import Sealing
+from protocol.prekeyset import PeerKey
 
 _ITEM_ROOM = 4096  # entry, path, wrap and frame of one item beside its envelope and body
 _RETRY_FIRST, _RETRY_MOST = 1 * limits.SECOND, 5 * limits.MINUTE
@@ -52,6 +53,7 @@ class Row:
 
     id: int
     hash: bytes
+    message_id: bytes
     state: State
     attempts: int
     envelope: bytes
@@ -153,28 +155,30 @@ class Outbox:
         rows, more = self._due(peer, lane, head)
         if not rows:
             return None
-        items = [pouch.encode_item(self._item(row, peer, head)) for row in rows]
+        key = self._key(peer) if any(row.state is State.QUEUED for row in rows) else None
+        items = [pouch.encode_item(self._item(row, peer, key, head)) for row in rows]
         offer = pouch.HeadOffer(ours_there, self._log.consistency(ours_there, head), head.note)
         about = pouch.PouchHead(lane, offer, self._peers.greatest(peer), self._directory_version())
         return Bag(peer, lane, rows, pouch.encode_pouch(about, items), head, more=more)
 
     def prepare(self, bag: Bag) -> None:
         """While this pouch is on its way: make the wraps of the next one, so that it can leave when the answer has come."""
+        key = self._key(bag.peer)
         on_the_way = {row.id for row in bag.rows}
         query = (
-            "SELECT d.id, d.hash, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt FROM delivery d"
+            "SELECT d.id, d.hash, o.message_id, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt FROM delivery d"
             " JOIN outgoing o ON o.hash=d.hash WHERE d.recipient=? AND d.lane=? AND d.state='queued' AND d.due<=?"
             " ORDER BY d.due, d.id LIMIT ?"
         )
         most = len(bag.rows) + limits.POUCH_ITEMS
         for item in self._store.reader().execute(query, (bag.peer, int(bag.lane), self._clock.now(), most)).fetchall():
-            row = Row(item[0], item[1], State(item[2]), *item[3:])
+            row = _row(item)
             if row.id not in on_the_way:
-                self._wrap(row, bag.peer)
+                self._wrap(row, bag.peer, key)
 
     def _due(self, peer: str, lane: Lane, head: Head) -> tuple[list[Row], bool]:
         query = (
-            "SELECT d.id, d.hash, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt FROM delivery d"
+            "SELECT d.id, d.hash, o.message_id, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt FROM delivery d"
             " JOIN outgoing o ON o.hash=d.hash WHERE d.recipient=? AND d.lane=? AND d.state IN ('queued','wanted')"
             " AND d.due<=? AND o.idx<? ORDER BY d.due, d.id LIMIT ?"
         )
@@ -182,28 +186,32 @@ class Outbox:
         rows: list[Row] = []
         room = limits.POUCH - limits.POUCH_HEAD
         cursor = self._store.reader().execute(query, (peer, int(lane), now, head.size, limits.POUCH_ITEMS))
-        for id_, hash_, state, attempts, envelope, body, index, receipt in cursor:
-            room -= _ITEM_ROOM + (len(envelope) + len(body) if state == State.QUEUED else 0)
+        for row in map(_row, cursor):
+            room -= _ITEM_ROOM + (len(row.envelope) + len(row.body) if row.state is State.QUEUED else 0)
             if room < 0:
                 return rows, True
-            rows.append(Row(id_, hash_, State(state), attempts, envelope, body, index, receipt))
+            rows.append(row)
         return rows, len(rows) == limits.POUCH_ITEMS
 
-    def _item(self, row: Row, peer: str, head: Head) -> pouch.Item:
-        if row.state is State.WANTED:
+    def _item(self, row: Row, peer: str, key: PeerKey | None, head: Head) -> pouch.Item:
+        if row.state is State.WANTED or key is None:
             return pouch.Ask(row.hash)
-        prekey_id, wrap = self._wrap(row, peer)
+        prekey_id, wrap = self._wrap(row, peer, key)
         return pouch.EnvelopeItem(self._log.prove(row.index, head), row.envelope, prekey_id, wrap, row.body)
 
-    def _wrap(self, row: Row, peer: str) -> tuple[bytes, bytes]:
-        """The wrap for the freshest prekey: made at sending, and again when that key has ended."""
+    def _key(self, peer: str) -> PeerKey:
+        """The peer's freshest prekey. Raises NO-PREKEY (passing)."""
         key = self._shelf.freshest(peer, self._clock.now())
         if key is None:
             raise PassingError(codes.NO_PREKEY, peer, seconds=5)
+        return key
+
+    def _wrap(self, row: Row, peer: str, key: PeerKey) -> tuple[bytes, bytes]:
+        """The wrap for this prekey: made at sending, and again when that key has ended."""
         kept = self._wraps.get(row.id)
         if kept is None or kept[0] != key.id:
             secret = self._secret(row.hash)
-            info = parse_envelope(row.envelope).wrap_info(peer, key.id)
+            info = wrap_info(row.envelope, peer, key.id)
             kept = self._wraps[row.id] = (key.id, self._sealing.seal(key.public, info, secret))
         return kept
 
@@ -236,7 +244,7 @@ class Outbox:
     def _check(self, row: Row, reply: pouch.Answer, head: Head) -> Consigned | Refused | ProtocolError | None:
         if not isinstance(reply, pouch.Receipt):
             return None
-        sent = answers.Sent(row.hash, parse_envelope(row.envelope).message_id, self._log.origin.split("/")[1], row.receipt)
+        sent = answers.Sent(row.hash, row.message_id, self._log.origin.split("/")[1], row.receipt)
         try:
             return answers.check_receipt(reply, head, sent, lambda place: self._is_ours(row, place))
         except ProtocolError as error:
@@ -385,3 +393,8 @@ class Outbox:
         if event is Event.REJECT:
             tx.append(Undelivered, envelope_hash, row[4], recipient, "rejected by an operator", row[2], row[3])
         return state
+
+
+def _row(found: tuple[int, bytes, bytes, str, int, bytes, bytes, int, bytes | None]) -> Row:
+    id_, hash_, message_id, state, attempts, envelope, body, index, receipt = found
+    return Row(id_, hash_, message_id, State(state), attempts, envelope, body, index, receipt)

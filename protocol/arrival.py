@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from protocol import body, codes, limits, merkle, parts
 from protocol.checkpoint import Head
 from protocol.entries import Lane, Submitted, parse_entry
-from protocol.envelope import SECRET, SUITE_1, Envelope, parse_envelope
+from protocol.envelope import SECRET, SUITE_1, Envelope, parse_envelope, wrap_info
 from protocol.errors import PassingError, ProtocolError
 from protocol.ports import Prekeys, Sealing
 from protocol.pouch import Ask, EnvelopeItem, Item, parse_item
@@ -97,7 +97,7 @@ def check_10_recipient(envelope: Envelope, setting: Setting) -> None:
 def check_11_wrap(arrived: Arrived, setting: Setting, prekeys: Prekeys) -> bytes:
     """CEK || r. Raises PREKEY-UNKNOWN (passing) or WRAP-OPEN: one error text, whatever was wrong inside."""
     item = arrived.item
-    info = arrived.envelope.wrap_info(setting.us, item.prekey_id)
+    info = wrap_info(item.envelope, setting.us, item.prekey_id)
     secret = prekeys.open(item.prekey_id, info, item.wrap)
     if secret is None or len(secret) != SECRET:
         raise ProtocolError(codes.WRAP_OPEN)

@@ -60,16 +60,16 @@ def _head(out: bytearray, major: int, n: int) -> None:
 
 
 def _write(out: bytearray, value: Value, depth: int) -> None:
-    if isinstance(value, bool):
+    if isinstance(value, bytes):
+        _head(out, 2, len(value))
+        out += value
+    elif isinstance(value, bool):
         out.append(0xF5 if value else 0xF4)
     elif isinstance(value, int):
         if value >= 0:
             _head(out, 0, value)
         else:
             _head(out, 1, -1 - value)
-    elif isinstance(value, bytes):
-        _head(out, 2, len(value))
-        out += value
     elif isinstance(value, str):
         raw = value.encode()
         if b"\0" in raw:
@@ -96,10 +96,11 @@ def _write(out: bytearray, value: Value, depth: int) -> None:
 class _Reader:
     """A cursor over the bytes. Never allocates more than the bytes that are really there."""
 
-    __slots__ = ("at", "data", "items")
+    __slots__ = ("at", "data", "end", "items")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self.end = len(data)
         self.at = 0
         self.items = 0
 
@@ -108,53 +109,54 @@ class _Reader:
         self.items += 1
         if self.items > limits.CBOR_ITEMS:
             raise _bad("more items than the limit", start)
-        major, n = self._head()
+        if start >= self.end:
+            raise _bad("cut short", start)
+        first = self.data[start]
+        major, n = first >> 5, first & 31
+        self.at = start + 1
+        if n >= 24:
+            n = self._long(major, n, start)
         if major == 0:
             return n
-        if major == 1:
-            return -1 - n
         if major == 2:
             return self._take(n)
         if major == 3:
             return self._text(n, start)
+        if major == 1:
+            return -1 - n
         if major == 7:
             if n == 20 or n == 21:
                 return n == 21
             raise _bad("a simple value other than true and false", start)
+        if major == 6:
+            raise _bad("a tag", start)
         if depth == 0:
             raise _bad("nested deeper than the limit", start)
-        if n > len(self.data) - self.at:
+        if n > self.end - self.at:
             raise _bad("more items than bytes", start)
         if major == 4:
             return [self.value(depth - 1) for _ in range(n)]
         return self._map(n, depth - 1)
 
-    def _head(self) -> tuple[int, int]:
-        at = self.at
-        if at >= len(self.data):
-            raise _bad("cut short", at)
-        first = self.data[at]
-        major, low = first >> 5, first & 31
-        self.at = at + 1
+    def _long(self, major: int, low: int, start: int) -> int:
+        """The number of a head whose first byte does not hold it: in its shortest form, or refused."""
         if major == 6:
-            raise _bad("a tag", at)
-        if low < 24:
-            return major, low
+            raise _bad("a tag", start)
         if low > 27 or major == 7:
-            raise _bad("an indefinite length, float or reserved head", at)
+            raise _bad("an indefinite length, float or reserved head", start)
         width = 1 << (low - 24)
         n = int.from_bytes(self._take(width), "big")
         if n < 24 or (width > 1 and n < 1 << (4 * width)):
-            raise _bad("a longer head than needed", at)
-        return major, n
+            raise _bad("a longer head than needed", start)
+        return n
 
     def _take(self, n: int) -> bytes:
-        end = self.at + n
-        if end > len(self.data):
-            raise _bad("cut short", self.at)
-        piece = self.data[self.at : end]
+        at = self.at
+        end = at + n
+        if end > self.end:
+            raise _bad("cut short", at)
         self.at = end
-        return piece
+        return self.data[at:end]
 
     def _text(self, n: int, start: int) -> str:
         raw = self._take(n)

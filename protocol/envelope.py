@@ -40,9 +40,10 @@ class Envelope:
     raw: bytes
     hash: bytes
 
-    def wrap_info(self, recipient: str, prekey_id: bytes) -> bytes:
-        """HPKE's ``info``: binds the wrap to this envelope, this recipient and this prekey."""
-        return cbor.encode([WRAP_LABEL, hashlib.sha512(self.raw).digest(), recipient, prekey_id])
+
+def wrap_info(envelope: bytes, recipient: str, prekey_id: bytes) -> bytes:
+    """HPKE's ``info``: binds the wrap to this envelope (its bytes), this recipient and this prekey."""
+    return cbor.encode([WRAP_LABEL, hashlib.sha512(envelope).digest(), recipient, prekey_id])
 
 
 def build_envelope(
@@ -119,7 +120,10 @@ def _bytes(value: cbor.Value, size: int, field: str) -> bytes:
 def _authority(value: cbor.Value) -> str:
     if type(value) is not str:
         raise _form("authority")
-    return names.parse_authority(value)
+    try:
+        return names.parse_authority(value)
+    except ProtocolError:
+        raise _form("authority") from None
 
 
 def _recipients(value: cbor.Value) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import pytest
 
 from keys.logkeys import LogKeyPair
 from keys.suite import SUITE, PrekeySecret, open_wrap
-from protocol.envelope import parse_envelope
+from protocol.envelope import parse_envelope, wrap_info
 from protocol.parts import BODY_MEDIA_TYPE, PartName, open_part
 from tests.vectors.hpke.letters import Case, cases
 
@@ -98,7 +98,7 @@ def test_we_read_envelopes_that_go_wrapped() -> None:
         e = parse_envelope(case.envelope)
         prekey = PrekeySecret(case.seed)
         for wrap in (case.wrap_by_go, case.wrap_by_us):
-            secret = prekey.open(e.wrap_info(case.recipient, case.prekey_id), wrap)
+            secret = prekey.open(wrap_info(e.raw, case.recipient, case.prekey_id), wrap)
             assert secret == case.secret
             name = PartName(e.network_id, e.message_id, 0)
             assert open_part(SUITE, name, e.parts[0], secret, BODY_MEDIA_TYPE, case.body) == case.letter

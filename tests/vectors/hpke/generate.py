@@ -16,7 +16,7 @@ from keys.suite import SUITE, PrekeySecret, prekey_id
 from protocol import limits
 from protocol.body import Addressing, Letter, encode_body
 from protocol.entries import Lane
-from protocol.envelope import SECRET, build_envelope
+from protocol.envelope import SECRET, build_envelope, wrap_info
 from protocol.names import Office
 from protocol.parts import BODY_MEDIA_TYPE, PartName, seal_part
 
@@ -52,7 +52,7 @@ def _letter(program: str, number: int, length: int) -> dict[str, str]:
         part_heads=(head,),
     )
     public = PrekeySecret(seed).public
-    by_us = SUITE.seal(public, envelope.wrap_info(recipient, prekey_id(public)), secret)
+    by_us = SUITE.seal(public, wrap_info(envelope.raw, recipient, prekey_id(public)), secret)
     by_go = _wrapped_by_go(program, {"Public": public, "Envelope": envelope.raw, "Plaintext": secret}, recipient)
     fields = {
         "seed": seed, "prekey_id": prekey_id(public), "envelope": envelope.raw, "secret": secret, "wrap_by_us": by_us,
