@@ -96,12 +96,12 @@ class Exchange:
         view = self.directory()
         published = self.shelf.own.rotate(self.clock.now())
 
-        def first(tx: Tx) -> None:
+        def first(tx: Tx) -> int:
             self.log.open_first(tx, view.network_id, self.us)
             self._note_directory(tx, view)
-            self.shelf.publish(tx, published)
+            return self.shelf.publish(tx, published)
 
-        self.writer.run(first)
+        self.shelf.show(self.writer.run(first), published)
         self.log.sign()
 
     def daily(self) -> None:
@@ -110,11 +110,11 @@ class Exchange:
         published = self.shelf.own.rotate(now)
         view = self.directory()
 
-        def renew(tx: Tx) -> None:
+        def renew(tx: Tx) -> int:
             tx.append(Directory, view.version, view.snapshot_sha256)
-            self.shelf.publish(tx, published)
+            return self.shelf.publish(tx, published)
 
-        self.writer.run(renew)
+        self.shelf.show(self.writer.run(renew), published)
         self.shelf.own.destroy_ended(now)
 
     def note_directory(self) -> None:

@@ -28,8 +28,8 @@ class PrekeyShelf:
         self.own = own
         self._published: tuple[int, tuple[bytes, ...]] | None = None
 
-    def publish(self, tx: Tx, keys: tuple[Prekey, ...]) -> None:
-        """Log the current set, when it is not the one that stands in the log already."""
+    def publish(self, tx: Tx, keys: tuple[Prekey, ...]) -> int:
+        """Log the current set, when it is not the one that stands in the log already; the entry's index, for ``show``."""
         last = self._last(tx.db)
         entry = None if last is None else last[1]
         listed = tuple(PublishedKey(key.id, key.from_, key.until) for key in keys)
@@ -38,6 +38,10 @@ class PrekeyShelf:
         else:
             index = tx.append(Prekeys, 1 if entry is None else entry.sequence + 1, listed)
             tx.db.execute("INSERT OR REPLACE INTO published_prekeys VALUES (?,?)", (tx.n, index))
+        return index
+
+    def show(self, index: int, keys: tuple[Prekey, ...]) -> None:
+        """From now on offer this set, whose entry has been committed."""
         self._published = (index, tuple(key.public for key in keys))
 
     def offer(self, head: Head) -> PrekeyOffer | None:
