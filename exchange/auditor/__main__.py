@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="one verdict per numbered check, as JSON")
     given = parser.parse_args(argv)
     try:
-        now = time.time_ns() // 1_000_000  # noqa: TID251 - this program runs without node and its clock
+        now = time.time_ns() // 1_000_000  # this program runs without node and its clock
         report = examine(given.bundle, given.trust, given.policy, now)
     except LocalError as error:
         sys.stderr.write(render_error(error, given.json))

@@ -138,6 +138,14 @@ def test_a_manifest_that_names_what_lies_elsewhere(export: Write) -> None:
         report.text().encode()
 
 
+def test_a_file_that_is_not_what_the_manifest_names(export: Write) -> None:
+    for name in ("README.txt", "envelope.cbor", "disclosed/part-1"):
+        bundle = export()
+        data = bundle.read(name)
+        bundle.put(name, data[:-1] + bytes([data[-1] ^ 1]), repair=False)
+        assert bundle.refusals()[1] == "BUNDLE-DIGEST"
+
+
 def test_a_file_that_is_not_listed_or_not_there(export: Write) -> None:
     bundle = export()
     bundle.put("receipt-zz.tlog-proof", b"x", repair=False)

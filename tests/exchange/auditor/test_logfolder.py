@@ -237,6 +237,7 @@ def test_what_the_tables_allow(tmp_path: Path, entries: tuple[Entry, ...]) -> No
         ((OPENED, OPENED), "`opened` is the first entry"),
         ((replace(OPENED, authority="xb-ca"),), "`opened` speaks of log 1 of xb-ca"),
         ((replace(OPENED, reason="planned"),), "for the reason `first`"),
+        ((replace(OPENED, predecessor=TreeHead(9, bytes(32)), lost=(7, 5)),), "ends before it begins"),
         ((OPENED, replace(FILLER, time=NOW - 1)), "before the entry above"),
         ((OPENED, Closed(NOW, _salt(), 2, "planned"), FILLER), "nothing follows `closed`"),
         ((OPENED, Closed(NOW, _salt(), 3, "planned")), "names log 3"),
