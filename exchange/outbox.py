@@ -119,7 +119,7 @@ class Outbox:
         tx.db.execute("INSERT INTO secret VALUES (?,?)", (e.hash, self._storage.wrap(e.hash, sealed.secret)))
         tx.db.executemany(
             "INSERT INTO delivery (hash, recipient, lane, state, expires, due) VALUES (?,?,?,'queued',?,?)",
-            [(e.hash, recipient, int(e.lane), e.expires, tx.time) for recipient in e.recipients],
+            [(e.hash, recipient, int(e.lane), e.expires, self._clock.now()) for recipient in e.recipients],
         )
         if len(e.parts) > 1:
             tx.db.executemany(
@@ -305,18 +305,18 @@ class Outbox:
         if isinstance(reply, pouch.Wants):
             state = delivery.TABLE[row.state, Event.WANTS]
             tx.db.execute(
-                "UPDATE delivery SET state=?, due=?, last_code='' WHERE id=?", (state, tx.time + _ASK_AGAIN, row.id)
+                "UPDATE delivery SET state=?, due=?, last_code='' WHERE id=?", (state, self._clock.now() + _ASK_AGAIN, row.id)
             )
             bag.uploads[row.hash] = reply.parts
         elif isinstance(reply, pouch.Unknown):
             state = delivery.TABLE[row.state, Event.UNKNOWN]
-            tx.db.execute("UPDATE delivery SET state=?, due=? WHERE id=?", (state, tx.time, row.id))
+            tx.db.execute("UPDATE delivery SET state=?, due=? WHERE id=?", (state, self._clock.now(), row.id))
         elif isinstance(reply, pouch.Later):
-            due = tx.time + min(reply.seconds * limits.SECOND, _LATER_MOST)
+            due = self._clock.now() + min(reply.seconds * limits.SECOND, _LATER_MOST)
             if reply.prekeys is not None:
                 self._take_prekeys(tx, bag.peer, reply.prekeys, head)
-                due = tx.time
-            self._postpone(tx, row, reply.code, max(due, tx.time + _RETRY_FIRST * min(row.attempts, 1)))
+                due = self._clock.now()
+            self._postpone(tx, row, reply.code, max(due, self._clock.now() + _RETRY_FIRST * min(row.attempts, 1)))
         elif isinstance(reply, pouch.Bad):
             self._postpone(tx, row, reply.code)
 
@@ -327,7 +327,7 @@ class Outbox:
             return  # the set is not taken; the item waits, and the next question asks for prekeys again
 
     def _postpone(self, tx: Tx, row: Row, code: str, due: int | None = None) -> None:
-        due = tx.time + self._backoff(row.attempts) if due is None else due
+        due = self._clock.now() + self._backoff(row.attempts) if due is None else due
         tx.db.execute(
             "UPDATE delivery SET attempts=attempts+1, last_code=?, due=? WHERE id=?", (code, due, row.id)
         )
@@ -351,12 +351,12 @@ class Outbox:
     def hasten(self, peer: str) -> None:
         """The peer has shown that it is there: what waits for it is due now."""
         query = "UPDATE delivery SET due=? WHERE recipient=? AND state IN ('queued','wanted') AND due>?"
-        self._writer.run(lambda tx: tx.db.execute(query, (tx.time, peer, tx.time)))
+        self._writer.run(lambda tx: tx.db.execute(query, (self._clock.now(), peer, self._clock.now())))
 
     def uploaded(self, envelope_hash: bytes, peer: str) -> None:
         """All wanted parts were taken: ask for the receipt at once."""
         query = "UPDATE delivery SET due=? WHERE hash=? AND recipient=? AND state='wanted'"
-        self._writer.run(lambda tx: tx.db.execute(query, (tx.time, envelope_hash, peer)))
+        self._writer.run(lambda tx: tx.db.execute(query, (self._clock.now(), envelope_hash, peer)))
 
     def expire(self) -> int:
         """Log ``undelivered`` for every open delivery whose envelope has expired; how many."""
@@ -389,7 +389,7 @@ class Outbox:
         state = delivery.after(State(row[1]), event)
         if state is None:
             raise LocalError(codes.DELIVERY_STATE, f"{row[1]} and {event}")
-        tx.db.execute("UPDATE delivery SET state=?, due=? WHERE id=?", (state, tx.time, row[0]))
+        tx.db.execute("UPDATE delivery SET state=?, due=? WHERE id=?", (state, self._clock.now(), row[0]))
         if event is Event.REJECT:
             tx.append(Undelivered, envelope_hash, row[4], recipient, "rejected by an operator", row[2], row[3])
         return state
