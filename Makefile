@@ -1,0 +1,70 @@
+# Everything that a person or a machine does with this source. `make` alone lists it.
+# Standard output belongs to the program that runs; setup talks on standard error.
+
+PYTHON ?= python3
+VENV   ?= .venv
+OUT    ?= demo-out
+BENCH  ?= exchange --seconds 20 --json
+TESTS  ?= tests
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-once test lint types contracts check bench vectors errors lock clean
+
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+
+help:
+	@echo "rogatory: make TARGET"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo
+	@echo "Choose the interpreter with PYTHON=/path/to/python3 (3.11 or newer; default: $(PYTHON))."
+
+setup: $(DEV) ## make .venv with everything that the other targets need
+
+demo: $(RUN) ## see everything work: three authorities on this machine
+	@$(BIN)/rogatory demo
+
+demo-once: $(RUN) ## the same without questions; proofs go to OUT=DIR, the last line is JSON
+	@$(BIN)/rogatory demo --once --out "$(OUT)" --json
+
+test: $(DEV) ## run the tests, or some: TESTS=tests/protocol
+	@$(BIN)/python -m pytest -q $(TESTS)
+
+lint: $(DEV) ## ruff: style and banned calls
+	@$(BIN)/ruff check .
+
+types: $(DEV) ## mypy: strict types
+	@$(BIN)/mypy
+
+contracts: $(DEV) ## import-linter: who may import whom
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+check: lint types contracts test ## all four
+
+bench: $(RUN) ## measure this machine: BENCH="exchange --seconds 20 --json"
+	@$(BIN)/rogatory bench $(BENCH)
+
+vectors: $(DEV) ## write the test vectors again; they must not change
+	@for one in tests/vectors/generate*.py; do $(BIN)/python -m "tests.vectors.$$(basename "$$one" .py)"; done
+	@git diff --stat --exit-code -- tests/vectors
+
+errors: $(DEV) ## write docs/errors.md from the codes
+	@$(BIN)/python -m tests.tidy.errors > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
+
+lock: ## resolve the dependencies anew and write requirements*.txt
+	@deploy/lock.sh $(PYTHON)
+
+clean: ## remove what make made
+	rm -rf $(VENV) .lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN): requirements.txt requirements-build.txt pyproject.toml deploy/setup.sh
+	@deploy/setup.sh $(PYTHON) $(VENV) requirements.txt requirements-build.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUN)
+	@deploy/setup.sh $(PYTHON) $(VENV) requirements-dev.txt
+	@touch $@

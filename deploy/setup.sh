@@ -1,0 +1,46 @@
+#!/bin/sh
+# Makes a virtual environment that holds what the lock files name and nothing else.
+#
+#     deploy/setup.sh PYTHON VENV LOCK...       e.g. deploy/setup.sh python3 .venv requirements.txt requirements-build.txt
+#
+# Everything it says goes to standard error: the standard output of `make` belongs to the program.
+set -eu
+exec 1>&2
+
+python=$1 venv=$2
+shift 2
+
+die() {
+    echo "setup: $1"
+    exit 1
+}
+
+# Debian splits the standard library: without python3-venv there is no ensurepip.
+install_venv() {
+    command -v apt-get >/dev/null || die "$python has no venv module. Install your system's package for it, then run make again."
+    if [ "$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as="sudo -n"; else
+        die "the Debian package python3-venv is missing and this user may not install it. Run: sudo apt-get install python3-venv"
+    fi
+    echo "setup: installing the Debian package python3-venv"
+    $as apt-get -qq update
+    $as env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv ca-certificates >/dev/null
+}
+
+command -v "$python" >/dev/null || die "there is no $python. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "$python is older than 3.11. Name a newer one: make PYTHON=/path/to/python3"
+"$python" -c 'import ensurepip, venv' 2>/dev/null || install_venv
+"$python" -c 'import ensurepip, venv' 2>/dev/null || die "$python has no venv module even now. Use the system's own: make PYTHON=/usr/bin/python3"
+
+if ! "$venv/bin/python" -c '' 2>/dev/null; then
+    echo "setup: making $venv with $("$python" --version)"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+fi
+
+pip="$venv/bin/python -m pip --disable-pip-version-check --no-input --quiet"
+for lock in "$@"; do
+    echo "setup: installing $lock"
+    $pip install --require-hashes --only-binary :all: -r "$lock"
+done
+# No build isolation: the build tool too is the one whose hash is locked.
+$pip install --no-deps --no-build-isolation --no-index --editable .
