@@ -1,4 +1,4 @@
-"""A whole exported log, examined: C2SP tlog-tiles files, from the checkpoint down to every entry (`rogatory fsck`, LOG-18).
+"""A whole exported log, examined: C2SP tlog-tiles files, from the checkpoint down to every entry (LOG-18).
 
 checkpoint                       the head: a note
 tile/<L>/<N>[.p/<W>]             hashes
