@@ -152,6 +152,10 @@ class Keystore:
         """What wraps the keys of messages: the newest storage key, with the older ones for opening."""
         return StorageKey(self._storage, max(self._storage))
 
+    def storage_ids(self) -> list[int]:
+        """The ids of the storage keys here, the newest last."""
+        return sorted(self._storage)
+
     def _fields(self) -> cbor.Value:
         return {
             0: [[n, pair.secret] for n, pair in sorted(self.logs.items())],

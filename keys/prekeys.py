@@ -156,6 +156,26 @@ class PrekeyStore:
         _sync_folder(self._folder)
 
 
+def read_published(folder: Path) -> tuple[Prekey, ...]:
+    """The public halves in a folder of prekeys, in order of time, without opening or changing anything: also while a node runs.
+
+    Raises PREKEY-FOLDER. Files that cannot be read are left out: ``PrekeyStore`` names them.
+    """
+    found = []
+    try:
+        for path in sorted(folder.glob(f"*{_SUFFIX}")):
+            try:
+                row = cbor.decode(read_private(path))
+            except (RogatoryError, FileNotFoundError):
+                continue
+            match row:
+                case [int() as from_, int() as until, bytes() as public, bytes()] if len(public) == PREKEY_PUBLIC:
+                    found.append(Prekey(prekey_id(public), from_, until, public))
+    except OSError as error:
+        raise LocalError(codes.PREKEY_FOLDER, f"{folder}: {error.strerror}") from None
+    return tuple(sorted(found, key=lambda key: key.from_))
+
+
 def _days(now: int) -> list[int]:
     """When today's key and those ahead begin (ms): days of UTC, so that a key's place in time needs no memory."""
     today = now - now % limits.PREKEY_LIFE

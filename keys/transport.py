@@ -158,6 +158,16 @@ def spki_pin(der: bytes) -> bytes:
     return hashlib.sha256(spki).digest()
 
 
+def validity(der: bytes) -> tuple[int, int]:
+    """From when until when (ms) a DER certificate is valid. Raises TRANSPORT-CERTIFICATE."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+    except (ValueError, TypeError):
+        raise LocalError(codes.TRANSPORT_CERTIFICATE, f"{len(der)} bytes") from None
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return int(begins.timestamp()) * 1000, int(ends.timestamp()) * 1000
+
+
 def _context(protocol: int, key: TransportKey, trusted: Iterable[bytes]) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
