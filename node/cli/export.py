@@ -1,0 +1,48 @@
+"""`rogatory export`: the proofs of one message as a folder that anybody can verify offline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.cli.client import NodeClient
+from node.cli.ids import message_id
+from node.cli.options import PATH, home_of, home_option, json_option
+from node.cli.screen import pairs, show
+
+
+@click.command(epilog="Exit codes: 0 written, 1 refused, nothing was left behind, 2 usage, 5 no node is running.")
+@home_option
+@click.option("--message", required=True, metavar="ID", help="The message; the beginning of its id is enough.")
+@click.option("--out", type=PATH, required=True, metavar="DIR", help="A new or empty folder.")
+@click.option(
+    "--disclose",
+    type=click.IntRange(0, 511),
+    multiple=True,
+    metavar="PART",
+    help="Add the plaintext of this part; 0 is the form.",
+)
+@click.option("--as", "person", metavar="PERSON", help="Who discloses; needed with --disclose.")
+@json_option
+def export(home: Path, message: str, out: Path, disclose: Sequence[int], person: str | None, as_json: bool) -> None:
+    """Write the proofs of one message into a folder. Without --disclose nothing in it says what the message says.
+
+    \b
+    rogatory export --home DIR --message 5f2c81 --out proofs
+    rogatory verify proofs --trust root.json
+    """
+    if disclose and not person:
+        raise click.UsageError("Disclosing content needs --as PERSON: it is logged.")
+    place = home_of(home)
+    node = NodeClient(place.path)
+    whole = message_id(node, message)
+    body: dict[str, Any] = {"out": str(out.absolute()), "disclose": list(disclose)}
+    if person:
+        body["actor"] = person
+    answer: dict[str, Any] = node.post(f"/v1/messages/{whole}/export", body) or {}
+    value = {"message_id": whole, "out": str(out.absolute()), **answer}
+    facts = {"message": whole, "written": out.absolute(), "verify": f"rogatory verify {out} --trust ROOT"}
+    show(value, lambda: pairs(facts), as_json=as_json, home=place.path)

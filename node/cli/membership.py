@@ -1,0 +1,266 @@
+"""What an authority does about its own directory entry: sign it, rotate its log, leave; and take in a newer directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+
+from exchange.guard import Guard
+from keys.directory import codes as directory_codes
+from keys.directory import selfentry, trust
+from keys.directory.certificate import spki_sha256
+from keys.directory.rolekeys import Holder
+from keys.directory.store import Store
+from keys.directory.view import Directory, Kind, LogRecord, LogState, Member
+from keys.keystore import ARGON2_MODERATE, ARGON2_TEST, Keystore
+from keys.logkeys import LogKeyPair
+from keys.passphrase import passphrase_from
+from keys.sealedfile import write_atomically
+from keys.standby import export_standby, import_standby
+from node import codes
+from node.cli.entryfile import read_entry
+from node.cli.localdirectory import fetch_from
+from node.cli.options import FILE, PATH, home_of, home_option, json_option, passphrases
+from node.cli.screen import at, pairs, show
+from node.clock import SystemClock
+from node.home import Home
+from node.settings import Settings, load_settings
+from protocol.errors import LocalError
+from protocol.names import Origin
+
+_role_key = click.option(
+    "--role-key", type=FILE, required=True, metavar="FILE", help="The key that signs this authority's entry."
+)
+_role_secret = click.option("--role-passphrase-file", type=PATH, metavar="FILE", help="Its passphrase. Default: asked for.")
+_out = click.option(
+    "--out", type=PATH, metavar="FILE", help="Where to write the signed entry. Default: entry.json in the home."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """This authority, as its home knows it."""
+
+    home: Home
+    settings: Settings
+    member: Member
+    network: str
+    kind: Kind | None
+    admitted: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Own:
+        """From the directory, or before admission from the join request. Raises NOT-IN-DIRECTORY when there is neither."""
+        home = home_of(path)
+        settings = load_settings(home)
+        if Store(home.directory).in_force() is not None:
+            view = trust.load(home.directory)
+            if settings.authority in view.members:
+                return cls(home, settings, view.member(settings.authority), view.network, view.kind, admitted=True)
+        request = home.path / "join-request.json"
+        if not request.exists():
+            raise LocalError(codes.NOT_IN_DIRECTORY, settings.authority)
+        raw = request.read_bytes()
+        network = _network_of(raw)
+        return cls(home, settings, selfentry.parse_bundle(raw, network)[1], network, None, admitted=False)
+
+    def keystore(self) -> Keystore:
+        """Opened with the node's own passphrase."""
+        return Keystore.open(self.home.keystore, passphrase_from(self.settings.passphrase_file))
+
+    def sign(self, holder: Holder, member: Member) -> selfentry.Bundle:
+        """The next version of the entry, or the request to join."""
+        if self.admitted:
+            return selfentry.new_entry(self.home.directory, holder, member)
+        return selfentry.join_request(holder, self.network, member)
+
+    @contextmanager
+    def closing_head(self) -> Iterator[tuple[int, bytes]]:
+        """Size and root of the last head of the log in force; no node can start meanwhile.
+
+        Raises STORE-IN-USE while one runs, DIRECTORY-NO-LOG.
+        """
+        path = self.settings.guard_path(self.home)
+        guard = Guard(path) if path.exists() else None
+        try:
+            if guard is None or guard.value is None or not guard.value.size:
+                raise LocalError(directory_codes.DIRECTORY_NO_LOG, "this log has no head yet")
+            yield guard.value.size, guard.value.root
+        finally:
+            if guard is not None:
+                guard.close()
+
+
+@click.command(epilog="Exit codes: 0 written, 1 refused, 2 usage.")
+@home_option
+@_role_key
+@_role_secret
+@_out
+@json_option
+def request(home: Path, role_key: Path, role_passphrase_file: Path | None, out: Path | None, as_json: bool) -> None:
+    """Sign what entry.toml and the keystore say now: the request to join, or the next version of the entry.
+
+    \b
+    rogatory directory request --home /var/lib/rogatory --role-key xa-ca-role.key
+
+    Founders take a first request in with `directory admit`, keepers a later one with `directory publish`.
+    """
+    own = Own.read(home)
+    particulars = read_entry(own.home.path / "entry.toml", own.settings.authority)
+    certificates = tuple(key.certificate for key in own.keystore().transport if key.certificate)
+    member = replace(own.member, certificates=certificates, spki=tuple(spki_sha256(der) for der in certificates))
+    bundle = own.sign(_holder(role_key, role_passphrase_file), particulars.apply(member))
+    _write(own, bundle, out, as_json=as_json)
+
+
+@click.command(epilog="Exit codes: 0 written, 1 refused, 2 usage.")
+@home_option
+@_role_key
+@_role_secret
+@click.option(
+    "--share", "shares", type=FILE, multiple=True, required=True, metavar="FILE", help="Every share of the standby log; repeat."
+)
+@click.option(
+    "--new-share",
+    "new_shares",
+    type=PATH,
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="Where shares of the log after it go.",
+)
+@click.option(
+    "--share-passphrase-file",
+    "files",
+    type=PATH,
+    multiple=True,
+    metavar="FILE",
+    help="Of the shares, then the new shares; one for all.",
+)
+@_out
+@json_option
+def rotate(
+    home: Path,
+    role_key: Path,
+    role_passphrase_file: Path | None,
+    shares: Sequence[Path],
+    new_shares: Sequence[Path],
+    files: Sequence[Path],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Close the log in force at its last head and bring the standby log into force: planned, after amnesia, after theft.
+
+    \b
+    rogatory directory rotate --home /var/lib/rogatory --role-key xa-ca-role.key \\
+        --share xa-ca-standby-2-share-1.key --share xa-ca-standby-2-share-2.key \\
+        --new-share xa-ca-standby-3-share-1.key --new-share xa-ca-standby-3-share-2.key
+
+    The node must be stopped. The two people who hold the shares bring them; the next log's shares are theirs afterwards.
+    """
+    own = Own.read(home)
+    with own.closing_head() as closing:
+        secrets = passphrases(files, [path.name for path in (*shares, *new_shares)])
+        n, pair = import_standby(list(zip(shares, secrets, strict=False)))
+        keystore, holder = own.keystore(), _holder(role_key, role_passphrase_file)
+        following = LogKeyPair.generate()
+        member = selfentry.rotate(own.member, closing, _next_record(own, n, pair, following))
+        bundle = own.sign(holder, member)
+        profile = ARGON2_MODERATE if own.kind is Kind.PRODUCTION else ARGON2_TEST
+        export_standby(n + 1, following, list(zip(new_shares, secrets[len(shares) :], strict=True)), profile)
+        keystore.add_log(n, pair)
+        keystore.save()
+        _write(own, bundle, out, as_json=as_json)
+
+
+@click.command(epilog="Exit codes: 0 written, 1 refused, 2 usage.")
+@home_option
+@_role_key
+@_role_secret
+@_out
+@click.option("--yes", is_flag=True, required=True, expose_value=False, help="Needed: a closed log is never opened again.")
+@json_option
+def leave(home: Path, role_key: Path, role_passphrase_file: Path | None, out: Path | None, as_json: bool) -> None:
+    """Sign the end of this authority's membership. Its log closes at its last head and stays listed; the node must be stopped."""
+    own = Own.read(home)
+    with own.closing_head() as closing:
+        bundle = own.sign(_holder(role_key, role_passphrase_file), selfentry.leave(own.member, closing))
+        _write(own, bundle, out, as_json=as_json)
+
+
+@click.command(epilog="Exit codes: 0 newest directory in force, 1 refused: the one before stays in force, 2 usage.")
+@home_option
+@click.option(
+    "--trust", "root", type=FILE, metavar="ROOT", help="The network's first root file: needed once, when the home has none."
+)
+@click.option(
+    "--from",
+    "copy",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    metavar="FOLDER",
+    help="A folder with the directory's files, from a keeper or another member.",
+)
+@json_option
+def update(home: Path, root: Path | None, copy: Path, as_json: bool) -> None:
+    """Take a newer directory in from a folder. A running node also fetches it from its peers by itself, every hour.
+
+    \b
+    rogatory directory update --home /var/lib/rogatory --trust root.json --from /media/stick/net
+    """
+    place = home_of(home)
+    place.directory.mkdir(parents=True, exist_ok=True)
+    if root is not None:
+        trust.anchor(place.directory, root.read_bytes())
+    view = trust.update(place.directory, fetch_from(copy), SystemClock().now())
+    show(_value(view), lambda: [_sentence(view)], as_json=as_json, home=place.path)
+
+
+def _holder(path: Path, secret_file: Path | None) -> Holder:
+    return Holder.open(path, passphrase_from(secret_file, prompt=f"Passphrase of {path.name}: "))
+
+
+def _next_record(own: Own, n: int, pair: LogKeyPair, following: LogKeyPair) -> LogRecord:
+    """The record of log n + 1, made now; log n must be the standby that the directory lists, with these keys."""
+    standby = next((log for log in own.member.logs if log.origin.n == n and log.state is LogState.STANDBY), None)
+    if standby is None or standby.keys != pair.log_keys(str(standby.origin)):
+        raise LocalError(codes.NOT_IN_DIRECTORY, f"log {n} of these shares is not our standby log")
+    origin = Origin(own.network, own.member.authority, n + 1)
+    return replace(standby, origin=origin, keys=following.log_keys(str(origin)), state=LogState.STANDBY)
+
+
+def _write(own: Own, bundle: selfentry.Bundle, out: Path | None, *, as_json: bool) -> None:
+    path = out or own.home.path / ("entry.json" if own.admitted else "join-request.json")
+    write_atomically(path.absolute(), bundle.dump(), 0o644)
+    whom = "the keepers, who publish it" if own.admitted else "the founders, and read the fingerprint to them by telephone"
+    value = {"file": str(path), "version": bundle.version, "fingerprint": bundle.fingerprint()}
+    facts = {"written": path, "version": bundle.version, "fingerprint": bundle.fingerprint(), "next": f"send it to {whom}"}
+    show(value, lambda: pairs(facts), as_json=as_json, home=own.home.path)
+
+
+def _network_of(raw: bytes) -> str:
+    """The network of our own join request, from its entry's text. Its signatures are checked right after."""
+    import json
+
+    try:
+        return str(json.loads(json.loads(raw)["entry"])["network"])
+    except (ValueError, LookupError, TypeError):
+        raise LocalError(codes.NOT_IN_DIRECTORY, "join-request.json cannot be read") from None
+
+
+def _value(view: Directory) -> dict[str, object]:
+    return {
+        "network": view.network,
+        "kind": view.kind.value,
+        "version": view.version,
+        "expires": view.expires,
+        "members": sorted(view.members),
+    }
+
+
+def _sentence(view: Directory) -> str:
+    return f"directory version {view.version} of {view.network} with {len(view.members)} members is in force until {at(view.expires)}"
