@@ -16,6 +16,7 @@ from exchange.log import Log
 from exchange.messages import SENT, Message, Messages
 from exchange.store import Store
 from protocol import cbor, parts
+from protocol.entries import Consigned, Refused, parse_entry
 from protocol.pouch import Proven
 
 
@@ -45,7 +46,19 @@ class Exporter:
         )
         for recipient, entry, index, path, note in self._store.reader().execute(query, (message.hash,)):
             receipts[recipient] = Evidence(_proven(entry, index, path), note)
-        return self._ours(message), receipts
+        return self._cited(message, receipts) or self._ours(message), receipts
+
+    def _cited(self, message: Message, receipts: Mapping[str, Evidence]) -> Evidence | None:
+        """Our ``submitted`` under the head that the first receipt cites, so that the two are bound to each other."""
+        for receipt in receipts.values():
+            entry = parse_entry(receipt.proven.entry)
+            if isinstance(entry, Consigned | Refused) and entry.place.n == self._log.n:
+                query = "SELECT note FROM note WHERE origin=? AND size=?"
+                row = self._store.reader().execute(query, (self._log.origin, entry.place.size)).fetchone()
+                if row is not None and message.index is not None:
+                    path = self._log.path(message.index, entry.place.size)
+                    return Evidence(Proven(self._log.entry(message.index), message.index, path), bytes(row[0]))
+        return None
 
     def _received(self, message: Message) -> tuple[Evidence, Mapping[str, Evidence]]:
         query = (

@@ -268,6 +268,8 @@ class Outbox:
                 (bag.peer, about.yours),
             )
         note = self._peers.keep_note(tx, head) if any(isinstance(p, Consigned | Refused) for p in proven) else 0
+        if any(isinstance(reply, pouch.Receipt | pouch.Wants) for reply in replies):
+            self._peers.keep_note(tx, bag.head)  # receipts cite this head of ours; an exported proof is under the head cited
         settled = []
         for row, reply, entry in zip(bag.rows, replies, proven, strict=True):
             # an operator, the deadline or another answer may have moved it while this pouch was on its way

@@ -93,9 +93,9 @@ POLICY_DUPLICATE = Code("POLICY-DUPLICATE", "policy", "this policy counts one ke
 POLICY_LOG = Code("POLICY-LOG", "policy", "no log of this policy signed this head under its own origin", Actor.HOLDER, "take the policy that lists this log")
 POLICY_QUORUM = Code("POLICY-QUORUM", "policy", "too few of the witnesses that the policy asks for have signed this head", Actor.HOLDER, "take a later head that they have signed")
 TILE_PATH = Code("TILE-PATH", "tiles", "this is not the path of a tile", Actor.CALLER, "write tile/<L>/<N>[.p/<W>] as C2SP tlog-tiles says")
-TILE_WIDTH = Code("TILE-WIDTH", "tiles", "this tile does not hold the hashes that its tree has", Actor.OPERATOR, "run `rogatory fsck`; it names the tile")
+TILE_WIDTH = Code("TILE-WIDTH", "tiles", "this tile does not hold the hashes that its tree has", Actor.OPERATOR, "run `rogatory verify` on the exported log; it names the tile")
 TILE_ENTRY = Code("TILE-ENTRY", "tiles", "an entry of a log cannot be longer than 65,535 bytes", Actor.CALLER, "log a shorter entry")
-TILE_BUNDLE = Code("TILE-BUNDLE", "tiles", "this bundle does not hold the entries that its tree has", Actor.OPERATOR, "run `rogatory fsck`; it names the bundle")
+TILE_BUNDLE = Code("TILE-BUNDLE", "tiles", "this bundle does not hold the entries that its tree has", Actor.OPERATOR, "run `rogatory verify` on the exported log; it names the bundle")
 
 # prekeys of a peer (SPEC.md section 6.2)
 PREKEY_PROOF = Code("PREKEY-PROOF", "prekeys", "this set of prekeys is not the one that the peer's log proves", Actor.PEER, "offer the newest prekeys entry with its proof and its keys")
