@@ -15,6 +15,7 @@ from exchange.bundle import Disclosure, Evidence, Materials, metadata_of, write_
 from exchange.log import Log
 from exchange.messages import SENT, Message, Messages
 from exchange.store import Store
+from exchange.tilefolder import write_log
 from protocol import cbor, parts
 from protocol.entries import Consigned, Refused, parse_entry
 from protocol.pouch import Proven
@@ -37,6 +38,14 @@ class Exporter:
         envelope = self._messages.envelope(message).raw
         with self._disclosures(message, disclose, folder.absolute().parent) as shown:
             return write_bundle(Materials(envelope, origin, receipts, directory, metadata, shown), folder)
+
+    def export_log(self, folder: Path) -> int:
+        """Write our whole log as C2SP tiles with its head of now into a new or empty folder; the head's size. Raises EXPORT-FOLDER."""
+        head = self._log.head()
+        step = 4096
+        entries = (entry for at in range(0, head.size, step) for entry in self._log.entries(at, min(at + step, head.size)))
+        write_log(entries, head.note, folder)
+        return head.size
 
     def _sent(self, message: Message) -> tuple[Evidence, Mapping[str, Evidence]]:
         receipts = {}
