@@ -50,7 +50,10 @@ class Identity:
 
 
 class Exchange:
-    """Everything of one authority that must not be lost. ``folder``: database and parts; ``guard``: its own path, best on other hardware."""
+    """Everything of one authority that must not be lost.
+
+    ``folder``: database and parts; ``guard``: a path of its own, best on other hardware.
+    """
 
     def __init__(
         self, folder: Path, guard: Path, identity: Identity, directory: Callable[[], DirectoryView], suite: Suite1, clock: Clock,
@@ -85,9 +88,7 @@ class Exchange:
             self.store, self.writer, self.log, self.peers, self.shelf, self.files, identity.storage, suite, clock, network_id,
             self._directory_version,
         )  # fmt: skip
-        self.parts_in = PartsIn(
-            self.store, self.writer, self.files, identity.storage, suite, lambda envelope_hash: self.inbox.on_consigned(envelope_hash)
-        )
+        self.parts_in = PartsIn(self.store, self.writer, self.files, identity.storage, suite, self._consigned)
         self.contact = Contact(self.writer, self.log, self.peers, self.shelf, suite)
         self.messages = Messages(self.store, self.writer, self.log, self.files, identity.storage, suite)
 
@@ -127,6 +128,9 @@ class Exchange:
         self.writer.stop()
         self.guard.close()
         self.store.close()
+
+    def _consigned(self, envelope_hash: bytes) -> None:
+        self.inbox.on_consigned(envelope_hash)
 
     def _directory_version(self) -> int:
         return self.directory().version

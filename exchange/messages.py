@@ -72,6 +72,14 @@ class Messages:
         rows = self._store.reader().execute(query, (2**62 if before is None else before, limit)).fetchall()
         return [self.find(row[0]) for row in rows]
 
+    def page(self, direction: str, limit: int, after: tuple[int, bytes] | None = None) -> list[Message]:
+        """The newest messages of one direction, from behind this one (time in ms, hash) on."""
+        table = "outgoing" if direction == SENT else "incoming"
+        query = f"SELECT hash FROM {table} WHERE (time, hash) < (?, ?) ORDER BY time DESC, hash DESC LIMIT ?"  # noqa: S608
+        time, envelope_hash = (2**62, b"") if after is None else after
+        rows = self._store.reader().execute(query, (time, envelope_hash, limit)).fetchall()
+        return [self.find(row[0]) for row in rows]
+
     def find(self, key: bytes) -> Message:
         """The message with this id or hash. Raises MESSAGE-UNKNOWN."""
         column = "hash" if len(key) == 32 else "message_id"
@@ -107,8 +115,11 @@ class Messages:
         return body.encode_body(body.Addressing.of(self.envelope(message)), letter)
 
     def attachment(self, message: Message, number: int) -> Iterator[bytes]:
-        """The plaintext of part ``number`` (from 1), chunk by chunk. Verified as a whole when the iterator ends, not before:
-        a reader that stops at an exception keeps nothing. Raises MESSAGE-ERASED, MESSAGE-PENDING, PART-*."""
+        """The plaintext of part ``number`` (from 1), chunk by chunk.
+
+        Verified as a whole when the iterator ends, not before: a reader that stops at an exception keeps nothing. Raises
+        MESSAGE-ERASED, MESSAGE-PENDING, PART-*.
+        """
         envelope, secret = self._open(message)
         if not 1 <= number < len(envelope.parts):
             raise LocalError(codes.PART_NUMBER, f"{number} of {len(envelope.parts) - 1}")

@@ -2,8 +2,8 @@
 
     rogatory bench exchange --seconds 20 --json
 
-A message counts when its receipt is verified and committed at the sender. The load is made inside the sender's process, sealing included; bodies
-are 4 KiB, each unique. The floor (bench/floor.py, no product import) runs in the same call, so that ratios hold on a noisy machine.
+A message counts when its receipt is verified and committed at the sender. The load is made inside the sender's process,
+sealing included; bodies are 4 KiB, each unique. The floor (bench/floor.py, no product import) runs in the same call, so that ratios hold on a noisy machine.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def exchange(seconds: float, in_flight: int, as_json: bool) -> None:
         result = {**_exchange(Path(folder), seconds, in_flight), "floor_messages_per_second": floor}
     result["ratio_to_floor"] = round(result["messages_per_second"] / floor, 3)
     if not as_json:
-        click.echo(f"{result['messages_per_second']:.0f} messages/s, {result['ratio_to_floor']:.2f} of the floor, pouch {result['mean_pouch']}")
+        rate, ratio, pouch = (result[name] for name in ("messages_per_second", "ratio_to_floor", "mean_pouch"))
+        click.echo(f"{rate:.0f} messages/s, {ratio:.2f} of the floor, pouch {pouch}")
     click.echo(json.dumps(result))
 
 
@@ -62,7 +63,7 @@ def _floor(seconds: float) -> float:
     """bench/floor.py in processes of its own."""
     script = Path(__file__).parents[1] / "bench" / "floor.py"
     command = [sys.executable, str(script), "--seconds", str(seconds)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own script
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(json.loads(done.stdout.splitlines()[-1])["floor_messages_per_second"])
 
 

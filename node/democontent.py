@@ -1,6 +1,7 @@
 """What the demo sends: the worked requests of ``protocol/forms/examples``, with real files made on the spot.
 
-A PDF that a viewer opens, a PNG picture, and an evidence file of 200 MiB; sizes and digests in the forms are theirs. Everything is fictional.
+A PDF that a viewer opens, a PNG picture, and an evidence file of 200 MiB; sizes and digests in the forms are theirs.
+Everything is fictional.
 """
 
 from __future__ import annotations
