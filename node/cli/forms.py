@@ -18,6 +18,7 @@ def forms() -> None:
     \b
     rogatory forms list
     rogatory forms schema EE_PRESERVE
+    rogatory forms example EE_PRESERVE > request.json
     rogatory forms check EE_PRESERVE request.json
     """
 
@@ -59,3 +60,29 @@ def check(kind: str, file: Path, as_json: bool) -> None:
     value = {"kind": kind, "valid": True, "advice": [problem.as_dict() for problem in advice]}
     text = [f"{kind}: complete", *(f"  advice  {p.loc or '/'}: {p.msg} [{p.code}]" for p in advice)]
     show(value, lambda: text, as_json=as_json)
+
+
+@forms.command()
+@click.argument("kind")
+@click.option("--json", "as_json", is_flag=True, help="The same: a form is JSON.")
+def example(kind: str, as_json: bool) -> None:
+    """Print a worked example of KIND, to begin with. Exit code 1: no such kind."""
+    from importlib import resources
+
+    from protocol.forms.registry import json_schema, parse_form
+
+    json_schema(kind)
+    folder = resources.files("protocol.forms").joinpath("examples")
+    raw = folder.joinpath(_EXAMPLES[kind]).read_bytes()
+    parse_form(kind, raw)
+    click.echo(json.dumps(json.loads(raw)) if as_json else raw.decode().rstrip())
+
+
+_EXAMPLES = {
+    "EE_PRESERVE": "preserve.json",
+    "PRESERVATION_REPLY": "preserve-reply.json",
+    "MLA_RECORDS": "mla-records.json",
+    "ACKNOWLEDGEMENT": "acknowledgement.json",
+    "EVIDENCE_HANDOVER": "evidence-handover.json",
+    "EVIDENCE_RECEIPT": "evidence-receipt.json",
+}

@@ -29,7 +29,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = self.path.partition("?")[0].rpartition("/")[2]
         getattr(self, name, self.ok)()
 
-    do_POST = do_DELETE = do_GET
+    do_POST = do_DELETE = do_GET  # noqa: N815 - the library's names
 
     def ok(self) -> None:
         self.give(200, b'{"fine": true}')
@@ -60,13 +60,13 @@ class _Handler(BaseHTTPRequestHandler):
     def silence(self) -> None:
         self.close_connection = True
 
-    def list(self) -> None:
+    def page(self) -> None:
         if "cursor=two" in self.path:
             self.give(200, b'{"items": [{"message_id": "abcd99"}], "next": null}')
         else:
             self.give(200, b'{"items": [{"message_id": "abcd11"}, {"message_id": "ffff00"}], "next": "two"}')
 
-    messages = list
+    messages = page
 
     def give(self, status: int, body: bytes) -> None:
         self.send_response(status)
@@ -116,7 +116,7 @@ def test_asks_and_answers(server):
 
 def test_follows_every_page(server):
     node = NodeClient(server.home)
-    assert [item["message_id"] for item in node.items("/v1/list")] == ["abcd11", "ffff00", "abcd99"]
+    assert [item["message_id"] for item in node.items("/v1/page")] == ["abcd11", "ffff00", "abcd99"]
 
 
 @pytest.mark.parametrize("path", ["html", "bare", "short", "garbage", "silence"])

@@ -61,7 +61,7 @@ def test_send_of_a_malformed_form_file(member, text, where):
     path.write_text(text)
     said = call("send", "--home", member.home(), *SEND, "--form", path)
     assert said.code == 1
-    assert said.err.startswith(f"rogatory: FORM-FILE: this file is not one JSON object ({path}{where}). You must act: look at `rogatory forms")
+    assert said.err.startswith(f"rogatory: FORM-FILE: this file is not one JSON object ({path}{where}). You must act: look at")
 
 
 def test_send_of_no_form_file(member):
@@ -73,3 +73,12 @@ def test_send_of_no_form_file(member):
 def test_send_refuses_usage(member, option, value):
     said = call("send", "--home", member.home(), *SEND, "--form", "-", option, value, "--json", stdin="{}")
     assert (said.code, said.error) == (2, "USAGE")
+
+
+def test_every_kind_has_an_example_that_is_taken(tmp_path):
+    for item in call("forms", "list", "--json").value["items"]:
+        said = call("forms", "example", item["kind"])
+        assert said.code == 0, said
+        path = tmp_path / "form.json"
+        path.write_text(said.out)
+        assert call("forms", "check", item["kind"], path).code == 0
