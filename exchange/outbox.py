@@ -361,20 +361,23 @@ class Outbox:
         self._writer.run(lambda tx: tx.db.execute(query, (self._clock.now(), envelope_hash, peer)))
 
     def expire(self) -> int:
-        """Log ``undelivered`` for every open delivery whose envelope has expired; how many."""
-        return self._writer.run(self._expire)
+        """Log ``undelivered`` for every open delivery whose envelope has expired; how many. ``on_receipt`` is told of each."""
+        settled = self._writer.run(self._expire)
+        for envelope_hash, recipient, state in settled:
+            self.on_receipt(envelope_hash, recipient, state)
+        return len(settled)
 
-    def _expire(self, tx: Tx) -> int:
+    def _expire(self, tx: Tx) -> list[tuple[bytes, str, State]]:
         query = (
             "SELECT d.id, d.hash, o.message_id, d.recipient, d.attempts, d.last_code, d.state FROM delivery d"
             " JOIN outgoing o ON o.hash=d.hash WHERE d.state IN ('queued','wanted','held') AND d.expires<=? LIMIT 256"
         )
-        rows = tx.db.execute(query, (tx.time,)).fetchall()
-        for id_, hash_, message_id, recipient, attempts, last_code, state in rows:
-            after = delivery.after(State(state), Event.EXPIRED)
-            tx.db.execute("UPDATE delivery SET state=? WHERE id=?", (after, id_))
+        settled = []
+        for id_, hash_, message_id, recipient, attempts, last_code, _ in tx.db.execute(query, (tx.time,)).fetchall():
+            tx.db.execute("UPDATE delivery SET state=? WHERE id=?", (State.UNDELIVERED, id_))
             tx.append(Undelivered, hash_, message_id, recipient, "expired", attempts, last_code)
-        return len(rows)
+            settled.append((hash_, recipient, State.UNDELIVERED))
+        return settled
 
     def settle(self, envelope_hash: bytes, recipient: str, event: Event) -> State:
         """An operator's hold, retry or reject. Raises MESSAGE-UNKNOWN, DELIVERY-STATE."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from exchange import codes
 from exchange.partfiles import PartFiles
@@ -21,14 +23,36 @@ from protocol.errors import LocalError, ProtocolError
 from protocol.ports import Sealing
 
 
+class Reader(Protocol):
+    """One pass over plaintext."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A plaintext file to send as a part: where it lies, what it is called, its media type and role in the form."""
+    """A plaintext file to send as a part: where it lies, what it is called, its media type and role in the form.
+
+    ``source``: opens the plaintext when it is no file by itself (an upload, encrypted on disk); gives reader and length.
+    """
 
     path: Path
     filename: str
     media_type: str
     role: str
+    source: Callable[[], AbstractContextManager[tuple[Reader, int]]] | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[Reader, int]]:
+        """Its plaintext and how long it is. Raises OSError."""
+        if self.source is not None:
+            with self.source() as opened:
+                yield opened
+            return
+        with self.path.open("rb") as file:
+            yield file, os.fstat(file.fileno()).st_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +126,7 @@ class Sealer:
         self, name: parts.PartName, secret: bytes, attachment: Attachment
     ) -> tuple[body.Attachment, parts.PartHead]:
         try:
-            with attachment.path.open("rb") as source:
-                length = os.fstat(source.fileno()).st_size
+            with attachment.opened() as (source, length):
                 if length > limits.PART:
                     raise ProtocolError(protocol_codes.ENVELOPE_PARTS, f"{attachment.filename!r}: {length} bytes")
                 part = parts.SealingPart(self._sealing, name, secret[:32], secret[32:], attachment.media_type, length)
@@ -112,7 +135,7 @@ class Sealer:
             raise LocalError(codes.ATTACHMENT_READ, f"{attachment.path}: {error.strerror}") from None
         return body.Attachment(attachment.media_type, attachment.filename, length, digest, attachment.role), head
 
-    def _stream(self, name: parts.PartName, source: BinaryIO, part: parts.SealingPart) -> tuple[bytes, parts.PartHead]:
+    def _stream(self, name: parts.PartName, source: Reader, part: parts.SealingPart) -> tuple[bytes, parts.PartHead]:
         plain = hashlib.sha256()
         target = self._files.new_outgoing(name.index, name.message_id)
         with target:
