@@ -1,12 +1,11 @@
 """`rogatory directory`: found a network, admit authorities, keep it fresh, end memberships. Works on folders; needs no node.
 
 Founders and keepers have their keys in sealed files, one per holder, made with `directory key`. The commands here take all the
-key files that must sign at once: people come to one machine with their sticks.
+key files that must sign at once: people come to one machine with their sticks. ``ceremony`` is for signers who do not.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,16 +19,14 @@ from keys.directory.rolekeys import Holder
 from keys.directory.view import Directory, Kind, Member
 from keys.sealedfile import Profile
 from node import codes
-from node.cli import membership
+from node.cli import ceremony, membership
 from node.cli.directoryscreen import DirectoryScreen, about
-from node.cli.options import FILE, PATH, home_of, json_option, passphrases
+from node.cli.fingerprints import compare
+from node.cli.options import FILE, PATH, folder_option, home_of, json_option, passphrases
 from node.cli.screen import at, mark_for, pairs, show, table
 from node.clock import SystemClock
 from protocol.errors import LocalError
 
-_folder = click.option(
-    "--folder", type=PATH, required=True, metavar="DIR", help="The network's folder, as founders and keepers have it."
-)
 _founders = click.option(
     "--founder", "founders", type=FILE, multiple=True, required=True, metavar="FILE", help="A founder's key file; repeat."
 )
@@ -51,7 +48,7 @@ def directory() -> None:
     """Found a network, join it, keep it, leave it.
 
     \b
-    founders    key, found, admit, revoke, renew
+    founders    key, found, admit, revoke, renew; on several machines: draft, sign, proceed
     keepers     key, publish, refresh (every day)
     authority   request, rotate, leave, update, show
 
@@ -93,7 +90,7 @@ def key(paths: Sequence[Path], quick: bool, files: Sequence[Path], as_json: bool
 
 
 @directory.command()
-@_folder
+@folder_option
 @click.option("--network", required=True, metavar="NAME", help="A DNS name that the founders own.")
 @click.option(
     "--kind", required=True, type=click.Choice([k.value for k in Kind]), help="What it is for; it can never be changed."
@@ -153,7 +150,7 @@ def found(
 
 
 @directory.command()
-@_folder
+@folder_option
 @click.option(
     "--request", "requests", type=FILE, multiple=True, required=True, metavar="FILE", help="A join-request.json; repeat."
 )
@@ -179,14 +176,14 @@ def admit(
 ) -> None:
     """Take authorities in, whose fingerprints have been compared by voice."""
     bundles = [_bundle(folder, path) for path in requests]
-    _compare([bundle for bundle, _ in bundles], fingerprints)
+    compare([bundle for bundle, _ in bundles], fingerprints)
     founder_keys, keeper_keys = _open(founders, keepers, files)
     made = founding.admit(folder, [bundle for bundle, _ in bundles], founder_keys, keeper_keys, SystemClock().now())
     _changed(made, [f"{member.authority}  {member.name}  admitted" for _, member in bundles], as_json=as_json)
 
 
 @directory.command()
-@_folder
+@folder_option
 @click.option("--entry", type=FILE, required=True, metavar="FILE", help="What `directory request` of a member wrote.")
 @_keepers
 @_secrets
@@ -199,7 +196,7 @@ def publish(folder: Path, entry: Path, keepers: Sequence[Path], files: Sequence[
 
 
 @directory.command()
-@_folder
+@folder_option
 @click.argument("authority")
 @_founders
 @_keepers
@@ -215,7 +212,7 @@ def revoke(
 
 
 @directory.command()
-@_folder
+@folder_option
 @_keepers
 @_secrets
 @json_option
@@ -225,7 +222,7 @@ def refresh(folder: Path, keepers: Sequence[Path], files: Sequence[Path], as_jso
 
 
 @directory.command()
-@_folder
+@folder_option
 @_founders
 @_keepers
 @_secrets
@@ -255,6 +252,9 @@ directory.add_command(membership.request)
 directory.add_command(membership.rotate)
 directory.add_command(membership.leave)
 directory.add_command(membership.update)
+directory.add_command(ceremony.draft)
+directory.add_command(ceremony.sign)
+directory.add_command(ceremony.proceed)
 
 
 def _open(founders: Sequence[Path], keepers: Sequence[Path], files: Sequence[Path]) -> tuple[list[Holder], list[Holder]]:
@@ -268,23 +268,6 @@ def _open(founders: Sequence[Path], keepers: Sequence[Path], files: Sequence[Pat
 
 def _bundle(folder: Path, path: Path) -> tuple[selfentry.Bundle, Member]:
     return selfentry.parse_bundle(path.read_bytes(), trust.load(folder).network)
-
-
-def _compare(bundles: Sequence[selfentry.Bundle], told: Sequence[str]) -> None:
-    """Every request's fingerprint has been heard from the authority itself: told as options, or confirmed at the terminal."""
-    if told:
-        heard = ["".join(text.split()).lower() for text in told]
-        ours = ["".join(bundle.fingerprint().split()) for bundle in bundles]
-        if sorted(heard) != sorted(ours):
-            raise LocalError(
-                codes.FINGERPRINT, ", ".join(b.authority for b, o in zip(bundles, ours, strict=True) if o not in heard)
-            )
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("Give the --fingerprint of each request, as the authority read it by telephone.")
-    for bundle in bundles:
-        click.echo(f"{bundle.authority}\n  {bundle.fingerprint()}")
-        click.confirm("Has the authority itself read the same to you by telephone?", abort=True)
 
 
 def _changed(made: Directory, lines: Sequence[str], *, as_json: bool) -> None:

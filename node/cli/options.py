@@ -14,8 +14,8 @@ from node.home import Home
 from protocol import limits
 from protocol.errors import LocalError
 
-EXISTING: Final = click.Path(exists=True, path_type=Path)
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER: Final = click.Path(file_okay=False, path_type=Path)
 PATH: Final = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text; refusals too.")
@@ -25,8 +25,8 @@ home_option = click.option(
 person_option = click.option(
     "--as", "person", required=True, metavar="PERSON", help="Who acts: an id of `rogatory people list`."
 )
-passphrase_option = click.option(
-    "--passphrase-file", type=PATH, metavar="FILE", help="Its passphrase, one line, mode 0600. Default: asked for."
+folder_option = click.option(
+    "--folder", type=FOLDER, required=True, metavar="DIR", help="The network's folder, as founders and keepers have it."
 )
 
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])\Z")

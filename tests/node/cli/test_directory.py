@@ -277,3 +277,78 @@ def _head(network, size):
     guard = Guard(Home(network.home()).guard)
     guard.swap(guard.value, Guarded(f"{NETWORK}/xa-ca/log/1", size, bytes(32)))
     guard.close()
+
+
+def test_signers_on_several_machines(network):
+    network.init()
+    change = network.folder / "change.json"
+    request = ["--request", network.home() / "join-request.json", "--fingerprint", network.fingerprint()]
+    assert call("directory", "draft", "admit", "--folder", network.net, *request, "--out", change, "--json").code == 0
+    for signer in ("f1", "f3"):
+        assert _sign(network, change, signer).code == 0
+    for _ in ("snapshot", "timestamp"):
+        assert _proceed(network, change).value["in_force"] is False
+        assert trust.load(network.net).members == {}
+        assert _sign(network, change, "k1").code == 0
+    said = _proceed(network, change)
+    assert (said.code, said.value["in_force"], said.value["members"]) == (0, True, ["xa-ca"])
+
+
+def test_a_change_without_enough_signatures_is_refused(network):
+    network.init()
+    change = network.folder / "change.json"
+    request = ["--request", network.home() / "join-request.json", "--fingerprint", network.fingerprint()]
+    call("directory", "draft", "admit", "--folder", network.net, *request, "--out", change)
+    _sign(network, change, "f1")
+    for signer in ("f1", "k1", "k1"):
+        _proceed(network, change)
+        _sign(network, change, signer)
+    said = _proceed(network, change)
+    assert (said.code, said.error) == (1, "DIRECTORY-THRESHOLD")
+    assert trust.load(network.net).members == {}
+
+
+@pytest.mark.parametrize("what", ["refresh", "renew", "revoke"])
+def test_other_changes_on_several_machines(member, what):
+    before = trust.load(member.net)
+    change = member.folder / "change.json"
+    args = ["xa-ca"] if what == "revoke" else []
+    assert call("directory", "draft", what, *args, "--folder", member.net, "--out", change).code == 0
+    said = None
+    while said is None or not said.value["in_force"]:
+        for signer in ("f1", "f2", "k1"):
+            assert _sign(member, change, signer).code == 0
+        said = _proceed(member, change)
+        assert said.code == 0, said
+    after = trust.load(member.net)
+    assert after.version == before.version + (what != "refresh")
+    assert after.member("xa-ca").active == (what != "revoke")
+
+
+def test_an_entry_published_on_several_machines(member):
+    _request(member)
+    change = member.folder / "change.json"
+    options = ["--folder", member.net, "--entry", member.home() / "entry.json", "--out", change]
+    assert call("directory", "draft", "publish", *options).code == 0
+    _sign(member, change, "k1")
+    _proceed(member, change)
+    _sign(member, change, "k1")
+    said = _proceed(member, change)
+    assert (said.code, said.value["in_force"]) == (0, True)
+
+
+def test_a_malformed_change(network):
+    change = network.folder / "change.json"
+    change.write_text('{"format": "rogatory/directory-change/v1", "files": {"../../etc/passwd": ""}}')
+    assert _proceed(network, change).error == "DIRECTORY-FILE-NAME"
+    change.write_text("[]")
+    assert _proceed(network, change).error == "DIRECTORY-FORM"
+
+
+def _sign(network, change, signer):
+    key = ["--key", network.folder / f"{signer}.key", "--passphrase-file", network.secret]
+    return call("directory", "sign", change, "--folder", network.net, *key, "--json")
+
+
+def _proceed(network, change):
+    return call("directory", "proceed", change, "--folder", network.net, "--json")
