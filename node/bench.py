@@ -3,7 +3,8 @@
     rogatory bench exchange --seconds 20 --json
 
 A message counts when its receipt is verified and committed at the sender. The load is made inside the sender's process,
-sealing included; bodies are 4 KiB, each unique. The floor (bench/floor.py, no product import) runs in the same call, so that ratios hold on a noisy machine.
+sealing included; bodies are 4 KiB, each unique. The floor (bench/floor.py, no product import) runs in the same call, so that
+ratios hold on a noisy machine.
 """
 
 from __future__ import annotations
