@@ -25,6 +25,9 @@ def encode(value: Value) -> bytes:
     """The one encoding of a value. Raises ValueError or TypeError for what the profile does not have: that is a bug of ours."""
     out = bytearray()
     _write(out, value, limits.CBOR_DEPTH)
+    # an item takes a byte or more, so most encodings need no counting
+    if len(out) > limits.CBOR_ITEMS and _items(value) > limits.CBOR_ITEMS:
+        raise ValueError("more items than the profile allows")
     return bytes(out)
 
 
@@ -39,6 +42,13 @@ def decode(data: bytes) -> Value:
 
 def _bad(what: str, at: int) -> ProtocolError:
     return ProtocolError(codes.CBOR_FORM, f"{what} at byte {at}")
+
+
+def _items(value: Value) -> int:
+    """How many items the reader would count; the keys of a map are not among them."""
+    if isinstance(value, bytes | str | int):
+        return 1
+    return 1 + sum(_items(item) for item in (value.values() if isinstance(value, Mapping) else value))
 
 
 def _head(out: bytearray, major: int, n: int) -> None:
@@ -85,6 +95,8 @@ def _write(out: bytearray, value: Value, depth: int) -> None:
                 raise ValueError(f"map key {key!r}")
             out.append(key)
             _write(out, value[key], depth - 1)
+    elif isinstance(value, bytearray | memoryview):
+        raise TypeError("bytes that can change have no encoding")  # they are sequences too, and would become arrays of ints
     elif isinstance(value, Sequence):
         _head(out, 4, len(value))
         for item in value:
@@ -125,7 +137,7 @@ class _Reader:
         if major == 1:
             return -1 - n
         if major == 7:
-            if n == 20 or n == 21:
+            if n in (20, 21):
                 return n == 21
             raise _bad("a simple value other than true and false", start)
         if major == 6:
@@ -140,8 +152,6 @@ class _Reader:
 
     def _long(self, major: int, low: int, start: int) -> int:
         """The number of a head whose first byte does not hold it: in its shortest form, or refused."""
-        if major == 6:
-            raise _bad("a tag", start)
         if low > 27 or major == 7:
             raise _bad("an indefinite length, float or reserved head", start)
         width = 1 << (low - 24)
