@@ -32,7 +32,7 @@ def message_0x04(time_s: int, text: bytes) -> bytes:
     return b"cosignature/v1\ntime %d\n" % _time(time_s) + text
 
 
-def message_0x06(name: str, time_s: int, origin: str, start: int, end: int, hash: bytes) -> bytes:
+def message_0x06(name: str, time_s: int, origin: str, start: int, end: int, root: bytes) -> bytes:
     """What a 0x06 line signs: the signer's name, the time, and the tree of ``end`` leaves.
 
     Raises NOTE-TIME, and NOTE-SUBTREE when start is not 0: we make no statement about parts of a tree (LOG-14).
@@ -47,7 +47,7 @@ def message_0x06(name: str, time_s: int, origin: str, start: int, end: int, hash
             _short(origin.encode()),
             start.to_bytes(8, "big"),
             end.to_bytes(8, "big"),
-            hash,
+            root,
         )
     )
 

@@ -60,7 +60,7 @@ def test_hpke_pq_with_our_kem() -> None:
 
 def test_chunked_encryption_reaches_our_second_writing_of_it() -> None:
     outcomes = {"success": 0, "failure": 0}
-    for vector in json.load(open_vector_file("chunked-encryption/vectors.json", "r"))["vectors"]:
+    for vector in json.loads(_file("chunked-encryption/vectors.json"))["vectors"]:
         sealed = base64.b64decode(vector["ciphertext"] or "")
         sealed = zlib.decompress(sealed) if vector.get("compressed") else sealed
         key, context = bytes.fromhex(vector["key"]), vector["context"].encode()
@@ -186,7 +186,7 @@ def test_the_core_expands_as_the_library_does() -> None:
 
 
 def _table(name: str) -> list[dict[str, Any]]:
-    table = json.load(open_vector_file(name, "r"))
+    table = json.loads(_file(name))
     assert isinstance(table, list)
     return table
 
@@ -194,7 +194,7 @@ def _table(name: str) -> list[dict[str, Any]]:
 def _responses(name: str) -> Iterator[dict[str, bytes]]:
     """The cases of a NIST response file: ``name = hex`` lines, one blank line or count between cases."""
     case: dict[str, bytes] = {}
-    for line in [*open_vector_file(name, "r"), "count = end"]:
+    for line in [*_file(name).splitlines(), "count = end"]:
         field, _, value = line.strip().partition(" =")
         if field == "count":
             if case:
@@ -209,6 +209,11 @@ def _rfc_9180_key(kem: int, secret: bytes) -> tuple[hpke.KEM, Any]:
         return hpke.KEM.X25519, x25519.X25519PrivateKey.from_private_bytes(secret)
     curve, name = (ec.SECP256R1(), hpke.KEM.P256) if kem == P256 else (ec.SECP521R1(), hpke.KEM.P521)
     return name, ec.derive_private_key(int.from_bytes(secret, "big"), curve)
+
+
+def _file(name: str) -> str:
+    with open_vector_file(name, "r") as file:
+        return str(file.read())
 
 
 def _first_encryption_opens(vector: dict[str, Any], kem: hpke.KEM, key: Any) -> None:
