@@ -174,7 +174,7 @@ class Cases:
             raise LocalError(codes.DRAFT_STATE, "somebody else was faster") from None
 
     def reject(self, actor: bytes, draft: bytes, reason: str, also: Also | None = None) -> Outcome:
-        """Refuse a draft, as an approver; or withdraw it, as its drafter. What was sealed is destroyed. Raises as ``approve``, REASON-FORM."""
+        """Refuse a draft, as an approver, or withdraw it, as its drafter: it is destroyed. Raises as ``approve``, REASON-FORM."""
         if not 0 < len(reason.strip()) <= REASON:
             raise LocalError(codes.REASON_FORM)
         case, _ = self._open(draft, 0)
@@ -223,8 +223,13 @@ class Cases:
         """One draft. Raises DRAFT-UNKNOWN."""
         return self._case(self._row(draft))
 
+    def about(self, case: Case) -> body.Letter | None:
+        """The letter, for the program's own use (its kind, its offices); None once it was destroyed."""
+        row = self._row(case.id)
+        return None if row[7] is None else _letter(self._sealed(row, case))
+
     def read(self, actor: bytes, draft: bytes) -> body.Letter:
-        """The letter, for somebody with a role in its office; that it was read is an act. Raises DRAFT-EMPTY, ROLE-MISSING."""
+        """The letter, for the operator or somebody with a role in its office; reading is an act. Raises DRAFT-EMPTY, ROLE-MISSING."""
         case, sealed = self._readable(actor, draft)
         about = {"draft": draft.hex(), "envelope": case.envelope.hash.hex()}
         self._writer.run(lambda tx: self._acts.append(tx, self._people.actor(actor, tx.db).id, "draft.read", about))
@@ -246,7 +251,8 @@ class Cases:
     def _readable(self, actor: bytes, draft: bytes) -> tuple[Case, Sealed]:
         row = self._row(draft)
         case = self._case(row)
-        if not self._people.actor(actor).has(case.office, READERS):
+        reader = self._people.actor(actor)
+        if reader.kind is not PersonKind.OPERATOR and not reader.has(case.office, READERS):
             raise LocalError(codes.ROLE_MISSING, case.office)
         return case, self._sealed(row, case)
 

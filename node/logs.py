@@ -53,7 +53,7 @@ def set_up(level: str = "info", form: str = "auto", stream: TextIO | None = None
     )
     root = logging.getLogger()
     root.handlers[:] = [_Foreign()]
-    root.setLevel(max(_LEVELS[level], logging.INFO))
+    root.setLevel(max(_LEVELS[level], logging.INFO if level == "debug" else logging.WARNING))  # libraries talk much
     threading.excepthook = lambda args: _unhandled(args.exc_value)
 
 
