@@ -30,9 +30,10 @@ TABLES = ("incoming", "incoming_part", "secret", "outgoing", "delivery", "note",
 
 
 def counts(exchange: Exchange) -> dict[str, int]:
-    """Rows of every table, entries of the log, files of parts."""
+    """Rows of every table (refusals: their sum), entries of the log, files of parts."""
     db = exchange.store.writer
     found = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+    found["refusal_count"] = db.execute("SELECT coalesce(sum(count), 0) FROM refusal_count").fetchone()[0]
     found["log"] = exchange.log.size
     found["files"] = sum(1 for path in exchange.files.folder.rglob("*") if path.is_file())
     return found
@@ -44,7 +45,9 @@ def changes(exchange: Exchange, **deltas: int) -> Iterator[None]:
     before = counts(exchange)
     yield
     after = counts(exchange)
-    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == deltas
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
+        name: delta for name, delta in deltas.items() if delta
+    }
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,14 @@ class Forger:
         wrap, prekey_id = changed.pop("wrap", None) or self.wrap(forged), changed.pop("prekey_id", None) or self.key().id
         item = EnvelopeItem(self.ours.log.prove(index, self.ours.log.head()), forged.raw, prekey_id, wrap, forged.body)
         return replace(item, **changed)
+
+    def items(self, *forged: Forged) -> list[EnvelopeItem]:
+        """The items of several messages, all logged first, so that one head proves them."""
+        return [self.item(one, index) for one, index in [(one, self.submit(one)) for one in forged]]
+
+    def renewed(self, item: EnvelopeItem) -> EnvelopeItem:
+        """The same item, proven under our head of now."""
+        return replace(item, origin=self.ours.log.prove(item.origin.index, self.ours.log.head()))
 
     # -- carrying ---------------------------------------------------------------------------------------------------------------
 
