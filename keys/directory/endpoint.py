@@ -20,6 +20,11 @@ Address: TypeAlias = tuple[str, int]
 
 _URL: Final = re.compile(r"https://(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253}):([1-9][0-9]{0,4})\Z", re.ASCII)
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z", re.ASCII)
+# Public for Python's ``is_global``, and yet no public host: translated, tunnelled and site-local addresses lead inside (NET-9).
+_INDIRECT: Final = tuple(
+    ipaddress.ip_network(n)
+    for n in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10", "::/96")
+)
 _NEVER: Final = tuple(ipaddress.ip_network(n) for n in ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "fe80::/10", "ff00::/8"))
 
 
@@ -58,7 +63,10 @@ def check_endpoint(address: Address, kind: Kind, ranges: tuple[str, ...]) -> Non
 def may_dial(ip: str, ranges: tuple[str, ...]) -> bool:
     """Whether a connection may go to this address: public, or inside the network's ranges. For the node, at connect time."""
     address = literal_of(ip)
-    return address is not None and (any(_inside(ip, r) for r in ranges) or (address.is_global and not address.is_multicast))
+    if address is None:
+        return False
+    public = address.is_global and not address.is_multicast and not any(address in network for network in _INDIRECT)
+    return public or any(_inside(ip, r) for r in ranges)
 
 
 def check_ranges(ranges: object, kind: Kind) -> tuple[str, ...]:
