@@ -343,9 +343,15 @@ class Outbox:
 
     def failed(self, bag: Bag, code: str) -> None:
         """The pouch could not be carried, or its answer was worthless: try again later, each with full jitter."""
+        self._put_off(bag.rows, code)
 
+    def unreached(self, peer: str, lane: Lane, code: str) -> None:
+        """Not even a pouch could be made: that was an attempt for whatever is due."""
+        self._put_off(self._due(peer, lane, self._log.head())[0], code)
+
+    def _put_off(self, rows: list[Row], code: str) -> None:
         def postpone(tx: Tx) -> None:
-            for row in bag.rows:
+            for row in rows:
                 self._postpone(tx, row, code)
 
         self._writer.run(postpone)

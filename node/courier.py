@@ -11,6 +11,7 @@ A pouch is built from what is due when the last one has come home: under load it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -22,13 +23,17 @@ from exchange.exchange import Exchange
 from exchange.outbox import Bag
 from node.clock import monotonic_ms
 from node.peerclient import PeerClient, PeerRefusedError
-from protocol import limits
+from protocol import codes as protocol_codes
+from protocol import limits, pouch
 from protocol.entries import Lane
 from protocol.errors import LocalError, PassingError, ProtocolError, RogatoryError
+from protocol.heads import HeadError
 
 _PREKEYS_EVERY = 6 * limits.HOUR
 _IDLE = 60.0  # seconds: look again although nobody woke us
 _RELINKS = 3  # heads sent again within one attempt
+_PAUSE_MOST = 60.0  # seconds between two attempts of a lane; each delivery has its own, longer ones
+_HASTEN_EVERY = 5 * limits.SECOND  # a peer that calls all the time and takes nothing is not tried more often
 _log = structlog.get_logger("courier")
 
 
@@ -47,6 +52,12 @@ class Contacts:
 class _Lane:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     not_before: float = 0.0
+    failures: int = 0
+
+    def pause(self, now: float, seconds: float) -> None:
+        """Wait at least as long as asked for, and twice as long after each failure, up to a minute beyond that."""
+        self.not_before = now + max(seconds, min(2.0**self.failures, _PAUSE_MOST))
+        self.failures = min(self.failures + 1, 16)
 
 
 class PeerCourier:
@@ -65,6 +76,8 @@ class PeerCourier:
         self._uploads: asyncio.Queue[tuple[bytes, tuple[tuple[int, int], ...]]] = asyncio.Queue(maxsize=1024)
         self._uploading: set[bytes] = set()
         self._prekeys_at = -_PREKEYS_EVERY
+        self._hastened = -_HASTEN_EVERY
+        self._there = asyncio.Event()
         self._asking = asyncio.Lock()
 
     def wake(self, lane: Lane) -> None:
@@ -72,11 +85,10 @@ class PeerCourier:
         self._loop.call_soon_threadsafe(self._lanes[lane].wake.set)
 
     def there(self) -> None:
-        """The peer has called: it is up again, so nothing waits any longer for its next attempt."""
-        self.contacts.code = ""
-        for state in self._lanes.values():
-            state.not_before = 0.0
-            state.wake.set()
+        """The peer has called while we thought it away: nothing waits any longer for its next attempt. From the loop's thread."""
+        if self.contacts.code and monotonic_ms() - self._hastened >= _HASTEN_EVERY:
+            self._hastened = monotonic_ms()
+            self._there.set()
 
     async def run(self) -> None:
         """Carry until cancelled."""
@@ -85,8 +97,20 @@ class PeerCourier:
                 for lane in Lane:
                     tasks.create_task(self._run_lane(lane))
                 tasks.create_task(self._run_uploads())
+                tasks.create_task(self._run_hasten())
         finally:
             await self._client.close()
+
+    async def _run_hasten(self) -> None:
+        while True:
+            await self._there.wait()
+            self._there.clear()
+            with contextlib.suppress(LocalError):  # nothing can be written: the lanes say so themselves
+                await asyncio.to_thread(self._exchange.outbox.hasten, self.peer)
+            for state in self._lanes.values():
+                state.not_before = 0.0
+                state.failures = 0
+                state.wake.set()
 
     # -- pouches ------------------------------------------------------------------------------------------------------------
 
@@ -102,49 +126,56 @@ class PeerCourier:
         """Until something new is queued, or what waits is due again."""
         due = await asyncio.to_thread(self._exchange.outbox.next_due, self.peer, lane)
         wait = _IDLE if due is None else min(_IDLE, max(0.0, (due - self._exchange.clock.now()) / 1000))
-        wait = max(wait, state.not_before - self._loop.time())
-        try:
-            async with asyncio.timeout(wait):
-                await state.wake.wait()
-        except TimeoutError:
-            return
-        held = state.not_before - self._loop.time()
-        if held > 0:
-            await asyncio.sleep(held)
+        until = self._loop.time() + wait
+        while (now := self._loop.time()) < max(until, state.not_before):
+            try:
+                async with asyncio.timeout(max(until, state.not_before) - now):
+                    await state.wake.wait()
+            except TimeoutError:
+                return
+            until = now  # woken: as soon as it may
+            state.wake.clear()
 
     async def _attempt(self, carry: Callable[[], Awaitable[bool]], lane: Lane) -> bool:
         """One pouch; every refusal is logged, remembered and waited out. True when more may be due at once."""
         state = self._lanes[lane]
         try:
             more = await carry()
-        except PassingError as error:
-            self._note(error)
-            state.not_before = self._loop.time() + min(error.seconds, 300)
-            return False
         except RogatoryError as error:
             self._note(error)
-            state.not_before = self._loop.time() + 1
+            asked = min(error.seconds, 300) if isinstance(error, PassingError) else 0
+            state.pause(self._loop.time(), asked)
             return False
+        state.failures = 0
         return more
 
     async def _carry(self, lane: Lane) -> bool:
         outbox = self._exchange.outbox
-        if self._prekeys_old():
-            await self._ask_prekeys()
         for _ in range(_RELINKS):
             try:
-                bag = await asyncio.to_thread(outbox.bag, self.peer, lane)
-            except PassingError as error:
-                if error.code is not exchange_codes.NO_PREKEY:
-                    raise
-                self._prekeys_at = -_PREKEYS_EVERY
-                await self._ask_prekeys()
-                bag = await asyncio.to_thread(outbox.bag, self.peer, lane)
+                bag = await self._pack(lane)
+            except (ProtocolError, PassingError) as error:
+                await asyncio.to_thread(outbox.unreached, self.peer, lane, error.code.code)
+                raise
             if bag is None:
                 return False
             if await self._hand_over(bag):
                 return True
-        raise PassingError(exchange_codes.PEER_QUOTA, "the head could not be linked", seconds=5)
+        await asyncio.to_thread(outbox.unreached, self.peer, lane, protocol_codes.HEAD_UNLINKED.code)
+        raise PassingError(protocol_codes.HEAD_UNLINKED, f"{_RELINKS} times", seconds=5)
+
+    async def _pack(self, lane: Lane) -> Bag | None:
+        """The next pouch, None when nothing is due. Asks for the peer's prekeys when they are old, or when there is none to use."""
+        if self._prekeys_old():
+            await self._ask_prekeys()
+        try:
+            return await asyncio.to_thread(self._exchange.outbox.bag, self.peer, lane)
+        except PassingError as error:
+            if error.code is not exchange_codes.NO_PREKEY:
+                raise
+        self._prekeys_at = -_PREKEYS_EVERY
+        await self._ask_prekeys()
+        return await asyncio.to_thread(self._exchange.outbox.bag, self.peer, lane)
 
     async def _hand_over(self, bag: Bag) -> bool:
         """Carry one pouch and take its answer. False when its head must be linked from another size first."""
@@ -159,12 +190,18 @@ class PeerCourier:
                 return False
             await asyncio.to_thread(outbox.failed, bag, error.peer_code or error.code.code)
             raise
+        except HeadError as error:
+            if error.code is protocol_codes.HEAD_UNLINKED:
+                return False  # another lane's answer was faster: ask again, and say what we have confirmed by now
+            await asyncio.to_thread(outbox.failed, bag, error.code.code)
+            raise
         except LocalError:
             raise
         except (ProtocolError, PassingError) as error:
             await asyncio.to_thread(outbox.failed, bag, error.code.code)
             raise
         self._reached()
+        self._told(self.peer, pouch.parse_head(answer)[0].directory_version)
         self.contacts.pouches += 1
         self.contacts.items += len(bag.rows)
         for envelope_hash, wanted in bag.uploads.items():
@@ -178,7 +215,7 @@ class PeerCourier:
         answer = b""
         async with asyncio.TaskGroup() as tasks:
             if bag.more:
-                tasks.create_task(asyncio.to_thread(self._exchange.outbox.prepare, bag))
+                tasks.create_task(self._prepare(bag))
             try:
                 answer = await call
             except RogatoryError as error:
@@ -187,9 +224,16 @@ class PeerCourier:
             raise failure
         return answer
 
+    async def _prepare(self, bag: Bag) -> None:
+        with contextlib.suppress(RogatoryError):  # whatever it is, the next pouch meets it again
+            await asyncio.to_thread(self._exchange.outbox.prepare, bag)
+
     async def _look_at_own_head(self) -> None:
         """The peer claims a greater head of ours than we have: only one with our signatures stops us."""
-        note = await self._client.checkpoint_of(self._exchange.log.origin)
+        try:
+            note = await self._client.checkpoint_of(self._exchange.log.origin)
+        except (ProtocolError, PassingError):
+            return  # it has nothing to show: its word alone stops nobody
         await asyncio.to_thread(self._exchange.contact.shown_own_head, note)
 
     # -- prekeys --------------------------------------------------------------------------------------------------------------
@@ -216,17 +260,21 @@ class PeerCourier:
             self._uploads.put_nowait((envelope_hash, wanted))
 
     async def _run_uploads(self) -> None:
+        pause = _Lane()
         while True:
             envelope_hash, wanted = await self._uploads.get()
             try:
                 for number, held in wanted:
                     await self._upload(envelope_hash, number, held)
+                pause.failures = 0
             except RogatoryError as error:
                 self._note(error)
-                await asyncio.sleep(1)
+                pause.pause(self._loop.time(), min(error.seconds, 300) if isinstance(error, PassingError) else 0)
+                await asyncio.sleep(pause.not_before - self._loop.time())
             finally:
                 self._uploading.discard(envelope_hash)
-            await asyncio.to_thread(self._exchange.outbox.uploaded, envelope_hash, self.peer)
+            with contextlib.suppress(LocalError):  # then it is asked a minute later
+                await asyncio.to_thread(self._exchange.outbox.uploaded, envelope_hash, self.peer)
             self._lanes[Lane.ROUTINE].wake.set()
 
     async def _upload(self, envelope_hash: bytes, number: int, held: int) -> None:

@@ -1,8 +1,8 @@
 """The node: one process, one tree of tasks. The only place that puts the rooms of the program together.
 
     keystore ─┐
-    directory ┼─ Exchange ── peers' port     (node/peerserver)
-    settings ─┘      ├────── couriers        (node/courier), one per member with an address
+    directory ┼─ Exchange ── peers' port     (node/peerlistener, node/peerserver)
+    settings ─┘      ├────── couriers        (node/couriers), one per member with an address
                      ├────── local API       (node/local), loopback and Unix socket
                      └────── housekeeping    (node/housekeeping): prekeys, directory, expiry, once a minute and once a day
 """
@@ -10,32 +10,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
-from aiohttp import web
 
 from exchange.exchange import Exchange, Identity
-from keys.directory import trust
-from keys.directory.view import Directory, LogState, Member
+from keys.directory.view import Directory, LogRecord
 from keys.keystore import Keystore
 from keys.passphrase import passphrase_from
 from keys.prekeys import PrekeyStore
 from keys.suite import SUITE
-from keys.transport import TransportKey, client_context, server_context, trust_also
+from keys.transport import TransportKey
 from node import codes, housekeeping, logs
 from node.clock import SystemClock
-from node.courier import PeerCourier
+from node.couriers import Couriers
 from node.home import Home
 from node.local.server import LocalServer
-from node.peerclient import PeerClient
+from node.network import Network
+from node.peerlistener import PeerListener
 from node.peerserver import PeerServer
 from node.settings import Settings, load_settings
-from protocol.entries import Lane
 from protocol.errors import LocalError, ProtocolError
 
+_WORKERS = 16  # threads for cryptography and disk: a few that wait for the writer must not keep the others from work
 _log = structlog.get_logger("node")
 
 
@@ -47,14 +48,16 @@ class Node:
         self.settings = settings
         self.keystore = keystore
         self.clock = SystemClock()
-        self.couriers: dict[str, PeerCourier] = {}
+        self.network = Network(home.directory, settings.authority, keystore.transport, self.clock.now, self._transport_on_disk)
         self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._fatal: LocalError | None = None
-        self._take_directory(trust.load(home.directory))
-        member = find_self(self.directory, settings.authority, keystore)
-        self.transport = _transport_key(keystore, member)
-        self.exchange = self._open_exchange(member)
-        self.local = LocalServer(self)
+        with contextlib.ExitStack() as undo:
+            self.exchange = self._open_exchange(find_log(self.directory, settings.authority, keystore))
+            undo.callback(self.exchange.close)
+            self.couriers = Couriers(self.exchange, self.network)
+            self.local = LocalServer(self)
+            undo.pop_all()
 
     @classmethod
     def open(cls, home: Home) -> Node:
@@ -63,8 +66,7 @@ class Node:
         passphrase = passphrase_from(settings.passphrase_file)
         return cls(home, settings, Keystore.open(home.keystore, passphrase))
 
-    def _open_exchange(self, member: Member) -> Exchange:
-        record = self.directory.log_in_force(member.authority)
+    def _open_exchange(self, record: LogRecord) -> Exchange:
         pair = self.keystore.log(record.origin.n)
         prekeys = PrekeyStore(self.home.prekeys, self.keystore.prekey_key)
         identity = Identity(record.origin, record.keys, pair, prekeys, self.keystore.storage_key())
@@ -72,75 +74,78 @@ class Node:
             self.home.data, self.settings.guard_path(self.home), identity, lambda: self.directory, SUITE, self.clock,
             on_fatal=self._on_fatal,
         )  # fmt: skip
-        exchange.begin()
+        try:
+            exchange.begin()
+        except BaseException:
+            exchange.close()
+            raise
         return exchange
+
+    def _transport_on_disk(self) -> Sequence[TransportKey]:
+        """The keystore's transport keys of now: `rogatory keys rotate-transport` writes them while we run."""
+        return Keystore.open(self.home.keystore, passphrase_from(self.settings.passphrase_file)).transport
 
     # -- the directory in force ---------------------------------------------------------------------------------------------------
 
-    def _take_directory(self, directory: Directory) -> None:
-        self.directory = directory
-        self._pins: Mapping[bytes, str] = directory.pins()
+    @property
+    def directory(self) -> Directory:
+        """The directory in force now."""
+        return self.network.directory
 
-    async def update_directory(self, peer: str) -> None:
-        """Fetch what this peer shows, and bring it into force if it is newer and good."""
-        client = PeerClient(peer, lambda: self.directory, self._client_context(peer))
-        loop = asyncio.get_running_loop()
-
-        def fetch(name: str) -> bytes:
-            return asyncio.run_coroutine_threadsafe(client.directory_file(name), loop).result(timeout=60)
-
-        try:
-            directory = await asyncio.to_thread(trust.update, self.home.directory, fetch, self.clock.now())
-        finally:
-            await client.close()
-        if directory.version != self.directory.version:
-            self._take_directory(directory)
-            trust_also(self._server_context, _certificates(directory))
-            await asyncio.to_thread(self.exchange.note_directory)
-            _log.info("directory.taken", version=directory.version, peer=peer)
-
-    def _told_version(self, peer: str, version: int) -> None:
-        if version > self.directory.version:
-            self._newer_at = peer
+    def peers(self) -> Sequence[str]:
+        """Who can be called."""
+        return self.network.callable_peers()
 
     def newer_directory_at(self) -> str | None:
         """The peer that last told of a newer directory, once."""
-        peer, self._newer_at = self._newer_at, None
-        return peer
+        return self.network.newer_at()
 
-    _newer_at: str | None = None
+    async def update_directory(self, peer: str) -> None:
+        """Fetch what this peer shows, and bring it into force if it is newer and good. Raises the DIRECTORY-* codes, PEER-*."""
+        if await self.network.update(peer):
+            self.couriers.follow()
+            await asyncio.to_thread(self.exchange.note_directory)
 
     # -- running --------------------------------------------------------------------------------------------------------------------
 
     async def serve(self) -> None:
-        """Listen, carry and keep house until ``stop``."""
-        self._loop = asyncio.get_running_loop()
-        self._server_context = server_context(self.transport, _certificates(self.directory))
+        """Listen, carry and keep house until ``stop``. Raises PORT-BUSY, SOCKET-PATH, and what ended the writer."""
+        loop = self._loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_WORKERS, thread_name_prefix="work"))
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self.stop)
-        server = PeerServer(self.exchange, self.home, lambda: self._pins, self._seen)
-        peers = web.AppRunner(server.app(), access_log=None, handle_signals=False, shutdown_timeout=5, keepalive_timeout=150)
-        await peers.setup()
-        host, port = self.settings.peer_listen
-        await _listen(web.TCPSite(peers, host, port, ssl_context=self._server_context, backlog=256), f"{host}:{port}")
-        await self.local.start()
-        _log.info("node.started", authority=self.settings.authority, log_size=self.exchange.log.size)
+            loop.add_signal_handler(number, self.stop)
         try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._start_couriers()
-                self._tasks.create_task(housekeeping.run(self))
-                self._tasks.create_task(self._until_stopped())
-        except* _Stopped:
-            pass
+            await self._serve()
         finally:
-            await self.local.close()
-            await peers.cleanup()
-            await asyncio.to_thread(self.exchange.close)
+            await loop.shutdown_default_executor()  # nobody may still be reading when the store is closed
+            self.exchange.close()
         if self._fatal is not None:
             raise self._fatal
 
+    async def _serve(self) -> None:
+        server = PeerServer(self.exchange, self.home, self.network.pins, self.couriers.seen)
+        async with contextlib.AsyncExitStack() as stack:
+            listener = PeerListener(server.app(), self.network.server_context)
+            await listener.start(*self.settings.peer_listen)
+            stack.push_async_callback(listener.close)
+            stack.callback(server.stop)
+            await self.local.start()
+            stack.push_async_callback(self.local.close)
+            _log.info("node.started", authority=self.settings.authority, log_size=self.exchange.log.size)
+            await self._work()
+            _log.info("node.stopping", authority=self.settings.authority)
+
+    async def _work(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.couriers.run())
+                tasks.create_task(housekeeping.run(self))
+                tasks.create_task(self._until_stopped())
+        except* _Stopped:
+            pass
+
     def stop(self) -> None:
-        """Stop in order: listeners first, then what is queued."""
+        """Stop in order: who carries, then both listeners, then what is queued. From the loop's thread."""
         self._stop.set()
 
     async def _until_stopped(self) -> None:
@@ -149,31 +154,8 @@ class Node:
 
     def _on_fatal(self, error: LocalError) -> None:
         self._fatal = error
-        self._loop.call_soon_threadsafe(self._stop.set)
-
-    def _start_couriers(self) -> None:
-        """One courier per active member that can be called and has none yet."""
-        self.exchange.outbox.on_queued = self._wake
-        for member in self.directory.members.values():
-            callable_ = member.active and member.address is not None and member.authority != self.settings.authority
-            if callable_ and member.authority not in self.couriers:
-                client = PeerClient(member.authority, lambda: self.directory, self._client_context(member.authority))
-                courier = PeerCourier(self.exchange, client, self._loop, self._told_version)
-                self.couriers[member.authority] = courier
-                self._tasks.create_task(courier.run())
-
-    def _client_context(self, peer: str) -> object:
-        return client_context(self.transport, self.directory.member(peer).certificates)
-
-    def _wake(self, peer: str, lane: Lane) -> None:
-        if peer in self.couriers:
-            self.couriers[peer].wake(lane)
-
-    def _seen(self, peer: str) -> None:
-        """A peer that calls is there: what waits for it after a failure is due now."""
-        courier = self.couriers.get(peer)
-        if courier is not None and courier.contacts.code:
-            courier.there()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
 
 
 class _Stopped(Exception):  # noqa: N818 - a signal, not an error
@@ -185,42 +167,17 @@ def run(path: Path) -> int:
     home = Home(path)
     settings = load_settings(home)
     logs.set_up(settings.log_level, settings.log_format)
-    asyncio.run(_open_and_serve(home))
+    asyncio.run(Node.open(home).serve())
     return 0
 
 
-async def _open_and_serve(home: Home) -> None:
-    node = await asyncio.to_thread(Node.open, home)
-    await node.serve()
-
-
-def find_self(directory: Directory, authority: str, keystore: Keystore) -> Member:
-    """This node's own member. Raises NOT-IN-DIRECTORY when the directory names other keys than the keystore holds."""
+def find_log(directory: Directory, authority: str, keystore: Keystore) -> LogRecord:
+    """This node's log in force. Raises NOT-IN-DIRECTORY when the directory names other keys than the keystore holds."""
     try:
-        member = directory.member(authority)
         record = directory.log_in_force(authority)
     except ProtocolError as error:
         raise LocalError(codes.NOT_IN_DIRECTORY, error.code.code) from None
     ours = keystore.logs.get(record.origin.n)
-    if ours is None or ours.log_keys(str(record.origin)) != record.keys or record.state is not LogState.IN_FORCE:
+    if ours is None or ours.log_keys(str(record.origin)) != record.keys:
         raise LocalError(codes.NOT_IN_DIRECTORY, f"the keys of {record.origin}")
-    return member
-
-
-def _transport_key(keystore: Keystore, member: Member) -> TransportKey:
-    """The newest of our transport keys whose certificate the directory lists. Raises NOT-IN-DIRECTORY."""
-    for key in reversed(keystore.transport):
-        if key.certificate in member.certificates:
-            return key
-    raise LocalError(codes.NOT_IN_DIRECTORY, "the transport certificate")
-
-
-def _certificates(directory: Directory) -> list[bytes]:
-    return [der for member in directory.members.values() if member.active for der in member.certificates]
-
-
-async def _listen(site: web.TCPSite, where: str) -> None:
-    try:
-        await site.start()
-    except OSError as error:
-        raise LocalError(codes.PORT_BUSY, f"{where}: {error.strerror}") from None
+    return record

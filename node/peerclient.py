@@ -1,30 +1,50 @@
 """Calls to other authorities: the same five questions that ``peerserver`` answers, over connections of their own per lane.
 
-A context trusts the certificates of the one authority that is called, so a handshake with anybody else fails before a byte is said.
-Redirects are errors; compression, cookies and proxies are off.
+A context trusts the certificates of the one authority that is called, so a handshake with anybody else fails before a byte is said;
+the key that it showed is compared with the directory of now before each request. Redirects are errors; compression, cookies and
+proxies are off.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+from aiohttp import hdrs
 
 from exchange.partfiles import read_chunks
+from keys.directory.endpoint import format_endpoint, may_dial
 from keys.directory.view import Directory
+from keys.transport import peer_authority
 from node import codes
+from node.peerconnector import AddressError, PeerConnector
+from protocol import codes as protocol_codes
 from protocol import limits
 from protocol.entries import Lane
-from protocol.errors import PassingError, ProtocolError
+from protocol.errors import LocalError, PassingError, ProtocolError
 
 _ANSWER = limits.POUCH + limits.POUCH_HEAD
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=5, sock_read=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait (seconds): for the whole of a call, and in an upload for the next piece to go, or the answer after the last.
+
+    A recipient reads what it holds of a part before it takes more: 32 GiB need their minutes.
+    """
+
+    call: float = 300.0
+    piece: float = 300.0
 
 
 class PeerRefusedError(ProtocolError):
@@ -38,16 +58,26 @@ class PeerRefusedError(ProtocolError):
 
 
 class PeerClient:
-    """Calls one authority. Lanes and evidence have connections of their own, so none waits behind another."""
+    """Calls one authority. Lanes and evidence have connections of their own, so none waits behind another.
 
-    def __init__(self, peer: str, directory: Callable[[], Directory], context: ssl.SSLContext) -> None:
+    ``directory``, ``pins`` and ``context`` give what is in force now: a call looks at them each time.
+    """
+
+    def __init__(
+        self, peer: str, directory: Callable[[], Directory], pins: Callable[[], Mapping[bytes, str]],
+        context: Callable[[], ssl.SSLContext], patience: Patience | None = None,
+    ) -> None:  # fmt: skip
         self.peer = peer
         self._directory = directory
+        self._pins = pins
         self._context = context
+        self._patience = patience or Patience()
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._closed = False
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; nothing is called any more."""
+        self._closed = True
         for session in self._sessions.values():
             await session.close()
 
@@ -63,54 +93,86 @@ class PeerClient:
         """The greatest head that the peer has of this log, its own or another's. Raises PEER-REFUSED."""
         return await self._call("ROUTINE", "GET", f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint")
 
-    async def directory_file(self, name: str) -> bytes:
-        """One file of the peer's mirror. Raises FileNotFoundError when it has none."""
+    async def directory_file(self, name: str, take: Callable[[bytes], None]) -> None:
+        """One file of the peer's mirror, given to ``take`` piece by piece. Raises FileNotFoundError when it has none."""
         try:
-            return await self._call("ROUTINE", "GET", f"/v1/directory/{name}")
+            await self._call("DIRECTORY", "GET", f"/v1/directory/{name}", take=take)
         except PeerRefusedError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 raise FileNotFoundError(name) from None
             raise
 
     async def upload(self, envelope_hash: bytes, number: int, path: Path, offset: int) -> None:
-        """Upload a part from this offset. Raises PEER-REFUSED (409 names the bytes held), PEER-UNREACHABLE."""
+        """Upload a part from this offset. Raises PEER-REFUSED (409 names the bytes held), PEER-UNREACHABLE, FILE-ACCESS."""
         target = f"/v1/parts/{envelope_hash.hex()}/{number}?offset={offset}"
-        await self._call("EVIDENCE", "PUT", target, data=_from(path, offset))
+        length = {hdrs.CONTENT_LENGTH: str(await asyncio.to_thread(_size, path) - offset)}
+        with self._failures():
+            async with asyncio.timeout(self._patience.piece) as limit:
+                data = _from(path, offset, lambda: limit.reschedule(_in(self._patience.piece)))
+                await self._exchange("EVIDENCE", "PUT", target, data=data, headers=length)
 
-    async def _call(self, connection: str, method: str, target: str, data: object = None) -> bytes:
-        address = self._directory().member(self.peer).address
-        if address is None:
-            raise PassingError(codes.PEER_UNREACHABLE, "it has no address", seconds=300)
-        host, port = address
-        url = f"https://{f'[{host}]' if ':' in host else host}:{port}{target}"
+    async def _call(
+        self, connection: str, method: str, target: str, data: bytes | None = None, take: Callable[[bytes], None] | None = None
+    ) -> bytes:
+        with self._failures():
+            async with asyncio.timeout(self._patience.call):
+                return await self._exchange(connection, method, target, take=take, data=data)
+
+    async def _exchange(
+        self, connection: str, method: str, target: str, *, take: Callable[[bytes], None] | None = None, **request: Any
+    ) -> bytes:
         session = self._session(connection)
+        url = f"{format_endpoint(self._address())}{target}"
+        async with session.request(method, url, allow_redirects=False, ssl=self._context(), **request) as response:
+            good = response.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
+            body = await _read(response, take if good else None)
+            if not good:
+                raise _refusal(response, body)
+            return body
+
+    def _address(self) -> tuple[str, int]:
+        member = self._directory().member(self.peer)
+        if self._closed or not member.active or member.address is None:
+            raise PassingError(codes.PEER_UNREACHABLE, "it cannot be called", seconds=300)
+        return member.address
+
+    def _check(self, connection: ssl.SSLObject | None) -> None:
+        """The other side is the authority we call, by the directory of now. Raises TLS-AUTHORITY."""
+        if peer_authority(connection, self._pins()) != self.peer:
+            raise ProtocolError(protocol_codes.TLS_AUTHORITY)
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """What the network does to a call, as a code. Raises PEER-UNREACHABLE, PEER-ADDRESS."""
         try:
-            async with session.request(method, url, data=data, allow_redirects=False, ssl=self._context) as response:
-                body = await _read(response)
-                if response.status not in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
-                    raise _refusal(response, body)
-                return body
+            yield
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressError):
+                raise ProtocolError(codes.PEER_ADDRESS, str(error.os_error.strerror)) from None
             raise PassingError(codes.PEER_UNREACHABLE, type(error).__name__, seconds=5) from None
 
     def _session(self, connection: str) -> aiohttp.ClientSession:
         session = self._sessions.get(connection)
         if session is None:
+            connector = PeerConnector(lambda ip: may_dial(ip, self._directory().address_ranges), self._check)
             session = self._sessions[connection] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=4, ssl=self._context, keepalive_timeout=120),
-                cookie_jar=aiohttp.DummyCookieJar(), timeout=_TIMEOUT, auto_decompress=False, trust_env=False,
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=_TIMEOUT, auto_decompress=False, trust_env=False,
                 skip_auto_headers=("User-Agent", "Accept-Encoding"),
             )  # fmt: skip
         return session
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body, never more than an answer may have."""
-    gathered = bytearray()
+async def _read(response: aiohttp.ClientResponse, take: Callable[[bytes], None] | None) -> bytes:
+    """The body, never more than an answer may have; with ``take`` given away piece by piece. Raises PEER-ANSWER-SIZE."""
+    gathered, size = bytearray(), 0
     async for chunk in response.content.iter_chunked(1 << 18):
-        gathered += chunk
-        if len(gathered) > _ANSWER:
+        size += len(chunk)
+        if size > _ANSWER:
             raise ProtocolError(codes.PEER_ANSWER_SIZE, f"{response.status}")
+        if take is None:
+            gathered += chunk
+        else:
+            take(chunk)
     return bytes(gathered)
 
 
@@ -120,9 +182,9 @@ def _refusal(response: aiohttp.ClientResponse, body: bytes) -> ProtocolError | P
         try:
             told = json.loads(body)
             code = str(told.get("code", ""))[:64]
-            size = told["size"] if isinstance(told.get("size"), int) else None
-        except (ValueError, AttributeError):
-            pass
+            size = told["size"] if type(told.get("size")) is int and 0 <= told["size"] < 2**63 else None
+        except (ValueError, AttributeError, RecursionError):
+            pass  # a status alone says enough
     if response.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE):
         after = response.headers.get("Retry-After", "30")
         seconds = min(int(after), 3600) if after.isascii() and after.isdigit() else 30
@@ -130,7 +192,21 @@ def _refusal(response: aiohttp.ClientResponse, body: bytes) -> ProtocolError | P
     return PeerRefusedError(response.status, code, size)
 
 
-async def _from(path: Path, offset: int) -> AsyncIterator[bytes]:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise LocalError(codes.FILE_ACCESS, f"{path.name}: {error.strerror}") from None
+
+
+async def _from(path: Path, offset: int, went: Callable[[], None]) -> AsyncIterator[bytes]:
+    """The rest of a file; ``went`` is told before each piece that the last one has gone."""
     chunks = read_chunks(path, offset)
     while chunk := await asyncio.to_thread(next, chunks, b""):
+        went()
         yield chunk
+    went()
+
+
+def _in(seconds: float) -> float:
+    return asyncio.get_running_loop().time() + seconds

@@ -13,8 +13,9 @@ Refusals of checks 1 to 4 are HTTP statuses with a problem document. Nothing els
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 import structlog
@@ -22,33 +23,47 @@ from aiohttp import hdrs, web
 
 from exchange import codes as exchange_codes
 from exchange.exchange import Exchange
+from exchange.partsin import Upload
 from keys.directory import mirror
 from keys.transport import peer_authority
 from node import codes
 from node.clock import monotonic_ms
 from node.home import Home
-from protocol import limits
+from node.peerlistener import PeerConnection
 from protocol import codes as protocol_codes
+from protocol import limits
 from protocol.errors import LocalError, PassingError, ProtocolError, RogatoryError
 from protocol.heads import HeadError
 
 UPLOADS_PER_PEER = 8
+PIECE = 30.0  # seconds: the longest wait for the next piece of a body
+POUCH_TIME = 120.0  # seconds for the whole body of a pouch
 _CHUNK = 1 << 20
 _PEER: web.RequestKey[str] = web.RequestKey("peer", str)
 _log = structlog.get_logger("peers")
 
 
 class PeerServer:
-    """The handlers. ``pins`` gives SPKI pin -> authority of the directory in force; ``seen`` is told of every authority that calls."""
+    """The handlers. ``pins`` gives SPKI pin -> authority of the directory in force; ``seen`` is told of every authority that calls.
+
+    ``piece``: seconds to wait for the next piece of a body.
+    """
 
     def __init__(
-        self, exchange: Exchange, home: Home, pins: Callable[[], Mapping[bytes, str]], seen: Callable[[str], None]
-    ) -> None:
+        self, exchange: Exchange, home: Home, pins: Callable[[], Mapping[bytes, str]], seen: Callable[[str], None],
+        *, piece: float = PIECE,
+    ) -> None:  # fmt: skip
         self._exchange = exchange
         self._home = home
         self._pins = pins
         self._seen = seen
+        self._piece = piece
+        self._stopping = False
         self._uploads: Counter[str] = Counter()
+
+    def stop(self) -> None:
+        """End uploads at their next piece: what was taken is kept, and they go on there when the node runs again."""
+        self._stopping = True
 
     def app(self) -> web.Application:
         """The aiohttp application, without its listener."""
@@ -67,34 +82,57 @@ class PeerServer:
     ) -> web.StreamResponse:
         """Who calls (check 2), and every refusal as a status."""
         started = monotonic_ms()
+        connection = request.protocol
+        assert isinstance(connection, PeerConnection)
+        connection.began()
         peer, code = "?", ""
         try:
-            transport = request.transport
-            peer = peer_authority(transport.get_extra_info("ssl_object") if transport else None, self._pins())
-            request[_PEER] = peer
-            if hdrs.CONTENT_ENCODING in request.headers:
-                raise ProtocolError(codes.CONTENT_ENCODING)
-            self._seen(peer)
+            peer = request[_PEER] = self._peer(request)
             response = await handler(request)
         except RogatoryError as error:
             code = error.code.code
             response = problem(error)
         except web.HTTPException as error:
             response = web.Response(status=error.status, headers={"Allow": error.headers["Allow"]} if "Allow" in error.headers else {})
-        response.headers["Server"] = "rogatory"
+        except (ConnectionError, web.RequestPayloadError):
+            code = "gone"  # it went away within its own request, or sent what is no HTTP: nobody may be left to tell
+            response = web.Response(status=HTTPStatus.BAD_REQUEST)
+        except Exception:  # noqa: BLE001 - whatever it is, it is this request's alone
+            _log.exception("peer.fault", peer=peer, resource=_resource(request))
+            response = web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        if not request.content.is_eof() or response.status == HTTPStatus.FORBIDDEN:
+            response.force_close()
+        connection.ended()
         _log.info(
             "peer.request", peer=peer, method=request.method, resource=_resource(request), status=response.status, code=code,
             ms=monotonic_ms() - started,
         )  # fmt: skip
         return response
 
+    def _peer(self, request: web.Request) -> str:
+        """Whose connection it is. Raises TLS-AUTHORITY, CONTENT-ENCODING."""
+        transport = request.transport
+        peer = peer_authority(transport.get_extra_info("ssl_object") if transport else None, self._pins())
+        if hdrs.CONTENT_ENCODING in request.headers:
+            raise ProtocolError(codes.CONTENT_ENCODING)
+        self._seen(peer)
+        return peer
+
     async def _pouch(self, request: web.Request) -> web.Response:
         length = request.content_length
         if length is None or length > limits.POUCH:
             raise ProtocolError(protocol_codes.POUCH_SIZE, f"{length} bytes")
-        frame = await request.read()
-        answer = await asyncio.to_thread(self._exchange.inbox.receive, request[_PEER], frame)
+        frame = bytearray()
+        async with _in_time(POUCH_TIME):
+            while chunk := await self._next_piece(request):
+                frame += chunk
+        answer = await asyncio.to_thread(self._exchange.inbox.receive, request[_PEER], bytes(frame))
         return web.Response(body=answer, content_type="application/vnd.rogatory.pouch")
+
+    async def _next_piece(self, request: web.Request) -> bytes:
+        """What has come of the body, up to a mebibyte; empty at its end. Raises PEER-TIME."""
+        async with _in_time(self._piece):
+            return await request.content.read(_CHUNK)
 
     async def _head_part(self, request: web.Request) -> web.Response:
         envelope_hash, number = _part(request)
@@ -116,15 +154,8 @@ class PeerServer:
     async def _receive_part(self, request: web.Request, peer: str, envelope_hash: bytes, number: int, offset: int) -> None:
         parts_in = self._exchange.parts_in
         upload = await asyncio.to_thread(parts_in.open, peer, envelope_hash, number, offset)
-        whole = False
         try:
-            while upload.left and (chunk := await request.content.read(_CHUNK)):
-                await asyncio.to_thread(upload.write, chunk)
-            if not upload.left:
-                if await request.content.read(1):
-                    raise ProtocolError(protocol_codes.PART_LENGTH, "longer than announced")
-                await asyncio.to_thread(upload.finish)
-                whole = True
+            whole = await self._fill(upload, request)
         except ProtocolError as error:
             await asyncio.to_thread(upload.close)
             await asyncio.to_thread(parts_in.failed, envelope_hash, number, error)
@@ -135,6 +166,19 @@ class PeerServer:
         await asyncio.to_thread(upload.close)
         if whole:
             await asyncio.to_thread(parts_in.done, envelope_hash, number)
+
+    async def _fill(self, upload: Upload, request: web.Request) -> bool:
+        """Take the body into a part; whether it is whole and verified now. Raises PART-*, PEER-TIME, PEER-STOPPING, STORE-WRITE."""
+        while upload.left and (chunk := await self._next_piece(request)):
+            await asyncio.to_thread(upload.write, chunk)
+            if self._stopping:
+                raise PassingError(codes.PEER_STOPPING, seconds=10)
+        if upload.left:
+            return False
+        if await self._next_piece(request):
+            raise ProtocolError(protocol_codes.PART_LENGTH, "longer than announced")
+        await asyncio.to_thread(upload.finish)
+        return True
 
     async def _prekeys(self, request: web.Request) -> web.Response:
         yours = _query_uint(request, "yours")
@@ -153,6 +197,16 @@ class PeerServer:
         if data is None:
             raise web.HTTPNotFound
         return web.Response(body=data, content_type="application/json")
+
+
+@contextlib.asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    """Raises PEER-TIME when the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise PassingError(codes.PEER_TIME, f"{seconds:.0f} s", seconds=1) from None
 
 
 def problem(error: RogatoryError) -> web.Response:
@@ -191,6 +245,7 @@ _STATUS = {
     exchange_codes.PART_BUSY: HTTPStatus.CONFLICT,
     exchange_codes.PEER_QUOTA: HTTPStatus.TOO_MANY_REQUESTS,
     exchange_codes.STORE_WRITE: HTTPStatus.INSUFFICIENT_STORAGE,
+    codes.PEER_TIME: HTTPStatus.REQUEST_TIMEOUT,
     codes.CONTENT_ENCODING: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 

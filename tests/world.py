@@ -86,6 +86,7 @@ class World:
     exchanges: dict[str, Exchange] = field(default_factory=dict)
     fatal: list[LocalError] = field(default_factory=list)
     root_file: bytes = b""
+    founded: exercise.Exercise | None = None
 
     def home(self, name: str) -> Home:
         """The home of an authority; the exchange lies in its ``data``."""
@@ -187,14 +188,16 @@ class World:
         return [parse_entry(raw) for raw in log.entries(0, log.size)]
 
 
-def make_world(folder: Path, names: Sequence[str] = ("xa-ca", "xb-ca", "xc-ca"), *, founded: bool = False) -> World:
-    """Authorities with keys, a directory, and an open exchange each. Close it at the end."""
+def make_world(
+    folder: Path, names: Sequence[str] = ("xa-ca", "xb-ca", "xc-ca"), *, founded: bool = False, ports: Sequence[int] = range(9000, 9099)
+) -> World:
+    """Authorities with keys, a directory, and an open exchange each. Close it at the end. ``ports``: those of their addresses."""
     clock = SetClock()
     holdings = {name: _holding(name, clock.now()) for name in names}
-    seats = [_seat(name, holdings[name], 9000 + place) for place, name in enumerate(names)]
+    seats = [_seat(name, holdings[name], port) for name, port in zip(names, ports, strict=False)]
     if founded:
         made = exercise.found_exercise(folder / "founders", seats, clock.now(), network=NETWORK)
-        world = World(folder, clock, holdings, made.directory, root_file=made.root_file)
+        world = World(folder, clock, holdings, made.directory, root_file=made.root_file, founded=made)
         for name in names:
             _anchor(world, name)
     else:
@@ -206,7 +209,7 @@ def make_world(folder: Path, names: Sequence[str] = ("xa-ca", "xb-ca", "xc-ca"),
 
 def _holding(name: str, now: int) -> Holding:
     transport = TransportKey.generate()
-    transport.issue_certificate(name, NETWORK, now - limits.HOUR, now + 90 * limits.DAY)
+    transport.issue_certificate(name, NETWORK, 0, now + 36_500 * limits.DAY)  # TLS looks at the machine's clock, not at ours
     return Holding(
         LogKeyPair.generate(), LogKeyPair.generate(), WitnessKeyPair.generate(), transport,
         StorageKey({1: os.urandom(32)}, 1), os.urandom(32),

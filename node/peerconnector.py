@@ -1,0 +1,92 @@
+"""Where a call to another authority may go: looked at when the socket is made, and again on the open connection, before a word is said.
+
+    name in the signed directory -> addresses -> those that may be dialled -> socket -> its peer address -> TLS -> its pin
+
+A name is the directory's word, an address is only a name server's: one that answers otherwise the second time finds the same check.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from node import codes
+from protocol.errors import ProtocolError
+
+_KEEPALIVE = 120  # seconds; below the listener's, so that the caller is the one who closes
+_UNHEARD = 30_000  # ms: what was sent and is not acknowledged by then counts as lost (RFC 5482)
+
+
+class AddressError(PermissionError):
+    """An address that may not be dialled."""
+
+
+class PeerConnector(aiohttp.TCPConnector):
+    """Connections to one authority. ``may_dial``: whether an IP address may be called.
+
+    ``check``: told of the TLS connection before each request over it; raises when the other side is not the one meant.
+    """
+
+    def __init__(
+        self, may_dial: Callable[[str], bool], check: Callable[[ssl.SSLObject | None], None], resolver: AbstractResolver | None = None
+    ) -> None:
+        super().__init__(
+            limit=4, keepalive_timeout=_KEEPALIVE, use_dns_cache=False, resolver=_Allowed(may_dial, resolver or ThreadedResolver()),
+            socket_factory=self._make_socket,
+        )  # fmt: skip
+        self._may_dial = may_dial
+        self._check = check
+
+    def _make_socket(self, info: tuple[Any, ...]) -> socket.socket:
+        """A socket for this address, if it may be dialled. Raises ``AddressError``, which aiohttp takes for a failed connection."""
+        family, kind, protocol, _, address = info
+        if not self._may_dial(address[0]):
+            raise AddressError(errno.EACCES, address[0])
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD)
+        return made
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[aiohttp.tracing.Trace], timeout: aiohttp.ClientTimeout  # noqa: ASYNC109 - aiohttp's
+    ) -> aiohttp.connector.Connection:
+        """A connection, new or kept, whose other end was looked at now. Raises PEER-ADDRESS, TLS-AUTHORITY."""
+        connection = await super().connect(req, traces, timeout)
+        try:
+            transport = connection.transport
+            name = transport.get_extra_info("peername") if transport is not None else None
+            _demand(self._may_dial, name[0] if name else "")
+            self._check(transport.get_extra_info("ssl_object") if transport is not None else None)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+class _Allowed(AbstractResolver):
+    """The addresses of a name that may be dialled."""
+
+    def __init__(self, may_dial: Callable[[str], bool], resolver: AbstractResolver) -> None:
+        self._may_dial = may_dial
+        self._resolver = resolver
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        allowed = [one for one in found if self._may_dial(one["host"])]
+        if found and not allowed:
+            _demand(self._may_dial, found[0]["host"])
+        return allowed
+
+    async def close(self) -> None:
+        await self._resolver.close()
+
+
+def _demand(may_dial: Callable[[str], bool], ip: str) -> None:
+    if not may_dial(ip):
+        raise ProtocolError(codes.PEER_ADDRESS, ip)
