@@ -82,19 +82,16 @@ class Commands(click.Group):
                 raise
             _say_usage(error)
             ctx.exit(EXIT_USAGE)
-        except (RogatoryError, BaseExceptionGroup, OSError) as error:
-            refusal = _refusal_in(error)
-            if refusal is None:
-                raise
-            say(refusal, as_json=as_json)
-            ctx.exit(exit_code(refusal))
-        except (click.ClickException, click.exceptions.Exit, click.Abort, EOFError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, EOFError, BrokenPipeError):
             raise
         except Exception as error:
-            if os.environ.get("ROGATORY_DEBUG"):
-                raise
-            say(LocalError(codes.PROGRAM_FAULT, _place(error)), as_json=as_json)
-            ctx.exit(EXIT_REFUSED)
+            refusal = _refusal_in(error)
+            if refusal is None:
+                if os.environ.get("ROGATORY_DEBUG"):
+                    raise
+                refusal = LocalError(codes.PROGRAM_FAULT, _place(error))
+            say(refusal, as_json=as_json)
+            ctx.exit(exit_code(refusal))
 
 
 class AnsweredError(RogatoryError):
@@ -169,12 +166,15 @@ def _refusal_in(error: BaseException) -> RogatoryError | None:
         return error
     if isinstance(error, BaseExceptionGroup):
         return next((found for each in error.exceptions if (found := _refusal_in(each)) is not None), None)
-    if isinstance(error, BrokenPipeError) or not isinstance(error, OSError):
+    if not isinstance(error, OSError):
         return None
     what = error.strerror or type(error).__name__
     return LocalError(codes.FILE_ACCESS, f"{error.filename}: {what}" if error.filename else what)
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
+    """Kind and innermost line of a fault; in a group those of the first one."""
+    if isinstance(error, BaseExceptionGroup):
+        return _place(error.exceptions[0])
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {os.path.relpath(frame.filename, sys.path[0] or '.')}:{frame.lineno}"

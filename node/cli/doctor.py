@@ -26,12 +26,13 @@ _FREE: int = 2 * limits.GiB
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. ``ok``; ``says``: what was found; ``todo``: how to mend it."""
+    """One thing that was looked at. ``says``: what was found; ``todo``: how to mend it; ``warning``: well enough to go on."""
 
     check: str
     ok: bool
     says: str
     todo: str = ""
+    warning: bool = False
 
 
 @click.command(epilog="Exit codes: 0 all well, 1 something must be mended, 2 usage, 5 all well but no node is running.")
@@ -44,18 +45,20 @@ def doctor(home: Path, as_json: bool) -> None:
     rogatory doctor --home /var/lib/rogatory
     """
     place = home_of(home)
-    findings = list(_look(place))
     running = True
     try:
-        findings += [_finding(found) for found in _checks(NodeClient(place.path).get("/v1/doctor"))]
+        findings = [_finding(found) for found in NodeClient(place.path).get("/v1/doctor")["checks"]]
     except LocalError as error:
         if error.code is not codes.NODE_NOT_RUNNING:
             raise
         running = False
-        findings.append(Finding("node", True, "no node is running here", f"rogatory run --home {place.path}"))
+        findings = [
+            *_look(place),
+            Finding("node", True, "no node is running here", f"rogatory run --home {place.path}", warning=True),
+        ]
     well = all(found.ok for found in findings)
     value = {"ok": well, "running": running, "checks": [asdict(found) for found in findings]}
-    rows = [("ok" if f.ok else "MEND", f.check, f.says, f.todo or "-") for f in findings]
+    rows = [(_mark(f), f.check, f.says, f.todo or "-") for f in findings]
     show(value, lambda: table(rows, ("", "check", "found", "what to do"), ""), as_json=as_json, home=place.path)
     if not well or not running:
         raise SystemExit(EXIT_NO_NODE if well else 1)
@@ -105,9 +108,11 @@ def _directory(home: Home) -> str:
     return f"{view.network} version {view.version}, {standing}"
 
 
-def _checks(answer: Any) -> list[dict[str, Any]]:
-    return list(answer.get("checks") or answer.get("items") or []) if isinstance(answer, dict) else []
+def _mark(finding: Finding) -> str:
+    if not finding.ok:
+        return "MEND"
+    return "note" if finding.warning else "ok"
 
 
 def _finding(found: dict[str, Any]) -> Finding:
-    return Finding(str(found.get("check", "")), bool(found.get("ok")), str(found.get("says", "")), str(found.get("todo") or ""))
+    return Finding(str(found["check"]), bool(found["ok"]), str(found["says"]), str(found["todo"]), bool(found["warning"]))

@@ -9,7 +9,7 @@ import click
 
 from node.cli.client import NodeClient
 from node.cli.content import form_lines
-from node.cli.ids import draft_id
+from node.cli.ids import draft_id, person_id
 from node.cli.options import home_of, home_option, json_option, person_option
 from node.cli.screen import at, pairs, short, show, table
 
@@ -40,7 +40,7 @@ def drafts(ctx: click.Context, home: Path | None, as_json: bool) -> None:
     place = home_of(home)
     items = list(NodeClient(place.path).items("/v1/drafts"))
     rows = [
-        (short(d["draft_id"]), d["kind"], d["from"], ", ".join(d["to"]), d.get("actor", "-"), at(d.get("created")))
+        (short(d["draft_id"]), d["kind"] or "-", d["from"], ", ".join(d["to"]), short(d["actor"]), at(d["created"]))
         for d in items
     ]
     show(
@@ -54,12 +54,14 @@ def drafts(ctx: click.Context, home: Path | None, as_json: bool) -> None:
 @drafts.command("show")
 @home_option
 @click.argument("draft")
+@click.option("--as", "person", metavar="PERSON", help="Who reads. Default: the operator of the node.")
 @json_option
-def show_draft(home: Path, draft: str, as_json: bool) -> None:
-    """Everything that DRAFT would say, for the person who approves it."""
+def show_draft(home: Path, draft: str, person: str | None, as_json: bool) -> None:
+    """Everything that DRAFT would say, for the person who approves it. That it was read is logged."""
     place = home_of(home)
     node = NodeClient(place.path)
-    found: dict[str, Any] = node.get(f"/v1/drafts/{draft_id(node, draft)}")
+    reader = person_id(node, person) if person else None
+    found: dict[str, Any] = node.get(f"/v1/drafts/{draft_id(node, draft)}", actor=reader)
     show(found, lambda: _lines(found), as_json=as_json, home=place.path)
 
 
@@ -74,7 +76,7 @@ def reject(home: Path, draft: str, person: str, reason: str, as_json: bool) -> N
     place = home_of(home)
     node = NodeClient(place.path)
     whole = draft_id(node, draft)
-    answer = node.post(f"/v1/drafts/{whole}/reject", {"actor": person, "reason": reason})
+    answer = node.post(f"/v1/drafts/{whole}/reject", {"actor": person_id(node, person), "reason": reason})
     show(
         answer or {"draft_id": whole, "state": "rejected"},
         lambda: [f"draft {short(whole)} is rejected"],
@@ -96,7 +98,7 @@ def approve(home: Path, draft: str, person: str, as_json: bool) -> None:
     """
     place = home_of(home)
     node = NodeClient(place.path)
-    answer: dict[str, Any] = node.post(f"/v1/drafts/{draft_id(node, draft)}/approve", {"actor": person})
+    answer: dict[str, Any] = node.post(f"/v1/drafts/{draft_id(node, draft)}/approve", {"actor": person_id(node, person)})
     log = answer.get("log") or {}
     facts = {
         "message": answer.get("message_id"),
@@ -113,7 +115,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         "from": found["from"],
         "to": ", ".join(found["to"]),
         "lane": found.get("lane"),
-        "written by": found.get("actor"),
+        "written by": short(found["actor"]),
         "since": at(found.get("created")),
     }
     attachments = [(a.get("filename"), a.get("media_type"), a.get("role")) for a in found.get("attachments") or []]

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from node.cli.client import NodeClient
-from node.cli.ids import message_id
+from node.cli.ids import message_id, person_id
 from node.cli.options import PATH, home_of, home_option, json_option
 from node.cli.screen import pairs, show
 
@@ -26,8 +26,11 @@ from node.cli.screen import pairs, show
     help="Add the plaintext of this part; 0 is the form.",
 )
 @click.option("--as", "person", metavar="PERSON", help="Who discloses; needed with --disclose.")
+@click.option("--purpose", default="export", metavar="TEXT", help="Why it is disclosed, at most 64 characters; logged.")
 @json_option
-def export(home: Path, message: str, out: Path, disclose: Sequence[int], person: str | None, as_json: bool) -> None:
+def export(
+    home: Path, message: str, out: Path, disclose: Sequence[int], person: str | None, purpose: str, as_json: bool
+) -> None:
     """Write the proofs of one message into a folder. Without --disclose nothing in it says what the message says.
 
     \b
@@ -41,7 +44,7 @@ def export(home: Path, message: str, out: Path, disclose: Sequence[int], person:
     whole = message_id(node, message)
     body: dict[str, Any] = {"out": str(out.absolute()), "disclose": list(disclose)}
     if person:
-        body["actor"] = person
+        body |= {"actor": person_id(node, person), "purpose": purpose}
     answer: dict[str, Any] = node.post(f"/v1/messages/{whole}/export", body) or {}
     value = {"message_id": whole, "out": str(out.absolute()), **answer}
     facts = {"message": whole, "written": out.absolute(), "verify": f"rogatory verify {out} --trust ROOT"}

@@ -9,7 +9,7 @@ from node import codes
 from node.cli.client import NodeClient
 from protocol.errors import LocalError
 
-_WHOLE: Final = 32  # hex digits of a message id
+_WHOLE: Final = 32  # hex digits of an id
 _LEAST: Final = 4
 
 
@@ -23,9 +23,14 @@ def message_id(node: NodeClient, text: str) -> str:
     return only(found, text)
 
 
+def person_id(node: NodeClient, text: str) -> str:
+    """The whole id of a person. Raises ID-UNKNOWN, ID-AMBIGUOUS."""
+    return text if len(text) >= _WHOLE else only((item["id"] for item in node.items("/v1/people")), text)
+
+
 def draft_id(node: NodeClient, text: str) -> str:
     """The whole id of a draft. Raises ID-UNKNOWN, ID-AMBIGUOUS."""
-    return only((item["draft_id"] for item in node.items("/v1/drafts")), text)
+    return text if len(text) >= _WHOLE else only((item["draft_id"] for item in node.items("/v1/drafts")), text)
 
 
 def only(ids: Iterable[Any], text: str) -> str:

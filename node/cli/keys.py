@@ -14,6 +14,7 @@ from keys.passphrase import passphrase_from
 from keys.prekeys import read_published
 from keys.standby import export_standby, import_standby
 from keys.transport import spki_pin, validity
+from node.cli.apikeys import api_key
 from node.cli.options import FILE, PATH, home_of, home_option, json_option, passphrases
 from node.cli.screen import at, mark_of, pairs, show, table
 from node.clock import SystemClock
@@ -181,6 +182,9 @@ def reshare(shares: Sequence[Path], new_shares: Sequence[Path], files: Sequence[
     )
     value = {"n": n, "shares": [str(path) for path in new_shares]}
     show(value, lambda: [f"the keys of log {n} are in {len(new_shares)} new shares; destroy the old ones"], as_json=as_json)
+
+
+keys.add_command(api_key)
 
 
 def _open(place: Home) -> Keystore:

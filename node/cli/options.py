@@ -30,21 +30,24 @@ folder_option = click.option(
 )
 
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])\Z")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 _UNITS: Final = {"m": limits.MINUTE, "h": limits.HOUR, "d": limits.DAY}
 
 
-class Span(click.ParamType[int]):
-    """A span of time: 90m, 36h, 10d. Gives ms."""
+class Span(click.ParamType[int | str]):
+    """A span of time from now on: 90m, 36h, 10d, given as ms; or a time with its zone (RFC 3339), given as it is."""
 
     name = "span"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         """Raises a usage error for anything else."""
         if isinstance(value, int):
             return value
+        if _TIME.match(value):
+            return str(value)
         match = _SPAN.match(value)
         if match is None:
-            self.fail(f"{value!r} is not a span of time like 90m, 36h or 10d.", param, ctx)
+            self.fail(f"{value!r} is no span of time like 90m, 36h or 10d, and no time like 2026-11-30T12:00:00Z.", param, ctx)
         return int(match[1]) * _UNITS[match[2]]
 
 

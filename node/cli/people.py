@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from node.cli.client import NodeClient
+from node.cli.ids import person_id
 from node.cli.options import home_of, home_option, json_option
-from node.cli.screen import show, table
+from node.cli.screen import short, show, table
 
 
 @click.group()
@@ -18,7 +19,7 @@ def people() -> None:
 
     \b
     rogatory people add --home DIR --name "N. N."
-    rogatory people grant --home DIR P1 --office xa-ca/247 --role officer
+    rogatory people grant --home DIR 5f2c --office xa-ca/247 --role officer
     rogatory people list --home DIR
     """
 
@@ -30,10 +31,10 @@ def list_people(home: Path, as_json: bool) -> None:
     """Who there is, and what each may do in which office."""
     place = home_of(home)
     items = list(NodeClient(place.path).items("/v1/people"))
-    rows = [(p["id"], p["name"], "yes" if p["active"] else "no", _roles(p)) for p in items]
+    rows = [(short(p["id"]), p["name"], p["kind"], "yes" if p["active"] else "no", _roles(p)) for p in items]
     show(
         {"items": items},
-        lambda: table(rows, ("person", "name", "active", "may"), "nobody yet: rogatory people add"),
+        lambda: table(rows, ("person", "name", "kind", "active", "may"), "nobody yet: rogatory people add"),
         as_json=as_json,
         home=place.path,
     )
@@ -42,14 +43,17 @@ def list_people(home: Path, as_json: bool) -> None:
 @people.command()
 @home_option
 @click.option("--name", required=True, help="The name; it never stands in the log or in a message.")
+@click.option("--system", is_flag=True, help="No person: a system of the house, which acts by itself under a written policy.")
 @json_option
-def add(home: Path, name: str, as_json: bool) -> None:
+def add(home: Path, name: str, system: bool, as_json: bool) -> None:
     """Add a person and give them a pseudonym."""
     place = home_of(home)
-    _tell(NodeClient(place.path).post("/v1/people", {"name": name}), "added", place.path, as_json=as_json)
+    body = {"name": name, **({"kind": "system"} if system else {})}
+    _tell(NodeClient(place.path).post("/v1/people", body), "added", place.path, as_json=as_json)
 
 
-_role = click.option("--role", required=True, help="What they may do there: officer, approver, intake, case_officer, auditor.")
+_ROLES = ("officer", "approver", "intake", "case_officer", "duty", "auditor")
+_role = click.option("--role", required=True, type=click.Choice(_ROLES), help="What they may do there.")
 _office = click.option("--office", required=True, metavar="OFFICE", help="One of our offices: xa-ca/247.")
 
 
@@ -62,12 +66,9 @@ _office = click.option("--office", required=True, metavar="OFFICE", help="One of
 def grant(home: Path, person: str, office: str, role: str, as_json: bool) -> None:
     """Give PERSON a role in an office."""
     place = home_of(home)
-    _tell(
-        NodeClient(place.path).post(f"/v1/people/{person}/roles", {"office": office, "role": role}),
-        "granted",
-        place.path,
-        as_json=as_json,
-    )
+    node = NodeClient(place.path)
+    answer = node.post(f"/v1/people/{person_id(node, person)}/roles", {"office": office, "role": role})
+    _tell(answer, "granted", place.path, as_json=as_json)
 
 
 @people.command()
@@ -79,12 +80,9 @@ def grant(home: Path, person: str, office: str, role: str, as_json: bool) -> Non
 def revoke(home: Path, person: str, office: str, role: str, as_json: bool) -> None:
     """Take a role from PERSON."""
     place = home_of(home)
-    _tell(
-        NodeClient(place.path).delete(f"/v1/people/{person}/roles", office=office, role=role),
-        "revoked",
-        place.path,
-        as_json=as_json,
-    )
+    node = NodeClient(place.path)
+    answer = node.delete(f"/v1/people/{person_id(node, person)}/roles", office=office, role=role)
+    _tell(answer, "revoked", place.path, as_json=as_json)
 
 
 @people.command()
@@ -94,7 +92,8 @@ def revoke(home: Path, person: str, office: str, role: str, as_json: bool) -> No
 def deactivate(home: Path, person: str, as_json: bool) -> None:
     """End what PERSON may do. The pseudonym stays, for what was done under it."""
     place = home_of(home)
-    _tell(NodeClient(place.path).delete(f"/v1/people/{person}"), "deactivated", place.path, as_json=as_json)
+    node = NodeClient(place.path)
+    _tell(node.delete(f"/v1/people/{person_id(node, person)}"), "deactivated", place.path, as_json=as_json)
 
 
 def _tell(answer: Any, done: str, home: Path, *, as_json: bool) -> None:

@@ -17,16 +17,17 @@ from typing import Any, Final
 import click
 
 from node import codes
+from node.cli.boundary import clean
 from node.cli.client import NodeClient
-from node.cli.ids import message_id
+from node.cli.ids import message_id, person_id
 from node.cli.options import Span, home_of, home_option, json_option
-from node.cli.screen import at, pairs, show
+from node.cli.screen import pairs, short, show, size
 from node.clock import SystemClock
+from protocol.delivery import OPEN, State
 from protocol.errors import LocalError
 
 _MEDIA: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}\Z")
 _ROLE: Final = re.compile(r"[a-z0-9_-]{1,64}\Z")
-_OPEN: Final = frozenset({"queued", "wanted"})
 _POLL: Final = 0.5  # seconds
 
 
@@ -71,10 +72,12 @@ class Attachment(click.ParamType[dict[str, str]]):
     help="A file. May be repeated.",
 )
 @click.option("--urgent", is_flag=True, help="By the urgent lane: the duty officer is called. Without attachments.")
-@click.option("--expires", type=Span(), metavar="SPAN", help="When to give up: 36h, 10d; 30d at most. Default: the node's.")
+@click.option("--expires", type=Span(), metavar="WHEN", help="When to give up: 36h, 10d, or a time with its zone; 30d at most.")
 @click.option("--as", "person", required=True, metavar="PERSON", help="Who sends: an id of `rogatory people list`.")
 @click.option("--answers", metavar="ID", help="The message that this one answers.")
-@click.option("--once", metavar="KEY", help="A key of your own: the same key sends once, however often the command runs.")
+@click.option(
+    "--once", metavar="KEY", help="A key of your own: the same command with the same key sends once, however often it runs."
+)
 @click.option("--wait", is_flag=True, help="Stay until every recipient has taken it, or it expired.")
 @json_option
 def send(
@@ -85,7 +88,7 @@ def send(
     form: Any,
     attachments: Sequence[dict[str, str]],
     urgent: bool,
-    expires: int | None,
+    expires: int | str | None,
     person: str,
     answers: str | None,
     once: str | None,
@@ -106,11 +109,11 @@ def send(
         "kind": kind,
         "form": read_form(form),
         "lane": "urgent" if urgent else "routine",
-        "actor": person,
+        "actor": person_id(node, person),
         "attachments": list(attachments),
     }
     if expires is not None:
-        body["expires"] = _rfc3339(SystemClock().now() + expires)
+        body["expires"] = expires if isinstance(expires, str) else _rfc3339(SystemClock().now() + expires)
     if answers:
         body["answers"] = message_id(node, answers)
     answer = node.post("/v1/messages", body, once=once or os.urandom(16).hex())
@@ -122,7 +125,7 @@ def send(
         return
     message = await_receipts(node, answer["message_id"], quiet=as_json)
     show(message, lambda: [*_submitted_lines(answer), *delivery_lines(message)], as_json=as_json, home=home)
-    if any(delivery["state"] != "receipted" for delivery in message["deliveries"]):
+    if any(delivery["state"] != State.DELIVERED for delivery in message["deliveries"]):
         raise SystemExit(1)
 
 
@@ -144,7 +147,7 @@ def await_receipts(node: NodeClient, whole_id: str, *, quiet: bool) -> dict[str,
         while True:
             message: dict[str, Any] = node.get(f"/v1/messages/{whole_id}")
             tell(message)
-            if not any(delivery["state"] in _OPEN for delivery in message["deliveries"]):
+            if not any(delivery["state"] in OPEN for delivery in message["deliveries"]):
                 return message
             time.sleep(_POLL)  # noqa: TID251 - nothing to wait on: the change happens in another process
 
@@ -163,9 +166,9 @@ def _progress(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
         yield lambda _: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[bytes]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
@@ -173,9 +176,10 @@ def _progress(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
             for delivery in message["deliveries"]:
                 name = delivery["authority"]
                 if name not in tasks:
-                    tasks[name] = bars.add_task(name, total=None)
-                sent, total = delivery.get("bytes_sent"), delivery.get("bytes_total")
-                bars.update(tasks[name], description=f"{name} {delivery['state']}", completed=sent or 0, total=total or None)
+                    tasks[name] = bars.add_task(name, total=None, bytes="")
+                sent, total = delivery.get("bytes_sent") or 0, delivery.get("bytes_total")
+                said = f"{size(sent)} of {size(total)}" if total else ""
+                bars.update(tasks[name], description=f"{name} {delivery['state']}", completed=sent, total=total, bytes=said)
 
         yield tell
 
@@ -194,22 +198,19 @@ def _pieces(text: str) -> tuple[str, str, str]:
 
 
 def _draft_lines(answer: dict[str, Any]) -> list[str]:
-    return [
-        *pairs({"draft": answer["draft_id"], "state": "waits for a second person"}),
-        f"next: rogatory approve {answer['draft_id'][:12]} --as PERSON",
-    ]
+    facts = {"draft": answer["draft_id"], "state": "waits for a second person"}
+    return [*pairs(facts), f"next: rogatory approve {short(answer['draft_id'])} --as PERSON", *_advice(answer)]
 
 
 def _submitted_lines(answer: dict[str, Any]) -> list[str]:
-    log = answer.get("log") or {}
-    return pairs(
-        {
-            "message": answer["message_id"],
-            "state": answer.get("state", "submitted"),
-            "logged": f"{log['origin']} entry {log['index']}" if log else None,
-            "expires": at(answer["expires"]) if "expires" in answer else None,
-        }
-    )
+    log = answer["log"]
+    facts = {"message": answer["message_id"], "state": answer["state"], "logged": f"{log['origin']} entry {log['index']}"}
+    return [*pairs(facts), *_advice(answer)]
+
+
+def _advice(answer: dict[str, Any]) -> Iterator[str]:
+    for each in answer.get("advice") or ():
+        yield f"advice  {clean(each['loc'] or '/')}: {clean(each['msg'])} [{clean(each['code'])}]"
 
 
 def _rfc3339(ms: int) -> str:

@@ -11,7 +11,7 @@ import click
 from node import codes
 from node.cli.client import NodeClient
 from node.cli.content import form_lines
-from node.cli.ids import message_id
+from node.cli.ids import message_id, person_id
 from node.cli.options import PATH, home_of, home_option, json_option
 from node.cli.screen import at, pairs, size, table
 from node.cli.screen import show as show_value
@@ -46,9 +46,10 @@ def show(
     place = home_of(home)
     node = NodeClient(place.path)
     whole = message_id(node, message)
-    query = {"content": 1, "purpose": purpose, "actor": person} if reads else {}
+    why = {"purpose": purpose, "actor": person_id(node, person)} if reads and person else {}
+    query = {"content": 1, **why} if reads else {}
     found: dict[str, Any] = node.get(f"/v1/messages/{whole}", **query)
-    saved = [] if save_parts is None else _save(node, whole, found, save_parts, {"purpose": purpose, "actor": person})
+    saved = [] if save_parts is None else _save(node, whole, found, save_parts, why)
     value = {**found, **({"saved": saved} if save_parts is not None else {})}
     show_value(value, lambda: _lines(found, content, saved), as_json=as_json, home=place.path)
 
@@ -89,7 +90,8 @@ def _lines(found: dict[str, Any], content: bool, saved: list[dict[str, Any]]) ->
         "time": at(found["time"]),
         "expires": at(found["expires"]),
         "logged": found.get("index"),
-        "envelope": found.get("envelope_hash"),
+        "envelope": found["envelope_hash"],
+        "conversation": found["conversation"],
     }
     rows = [(d["authority"], d["state"], d["attempts"], d.get("last_code") or "-") for d in found["deliveries"]]
     lines = [*pairs(facts), "", *table(rows, ("authority", "state", "tries", "last code"), "")]

@@ -147,6 +147,15 @@ def test_a_mistake_of_the_program_shows_its_place_and_no_values(monkeypatch):
     assert "canary" not in said.err + said.out
 
 
+def test_a_mistake_inside_a_group_too(monkeypatch):
+    monkeypatch.delenv("ROGATORY_DEBUG", raising=False)
+    _raise_in(monkeypatch, ExceptionGroup("tasks", [_thrown(TypeError("canary of a case"))]))
+    said = call("boom", "--json")
+    assert (said.code, said.error) == (1, "PROGRAM-FAULT")
+    assert said.value["error"]["detail"].startswith("TypeError at ")
+    assert "canary" not in said.err + said.out
+
+
 def test_a_refusal_of_the_node_is_shown_with_every_wrong_field(capsys):
     problem = {"type": "about:blank", "title": "this form is not complete", "status": 422, "code": "FORM-INVALID", "check": "form",
                "detail": "x", "actor": "the person or system that made the call", "todo": "correct the fields named",
@@ -179,6 +188,13 @@ def test_a_closed_pipe_is_silent(member):
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     result = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True, timeout=60, check=False)
     assert result.stderr == ""
+
+
+def _thrown(error: Exception) -> Exception:
+    try:
+        raise error
+    except type(error) as caught:
+        return caught
 
 
 def _raise_in(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
