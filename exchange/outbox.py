@@ -36,6 +36,7 @@ from protocol.prekeyset import PeerKey
 _ITEM_ROOM = 4096  # entry, path, wrap and frame of one item beside its envelope and body
 _RETRY_FIRST, _RETRY_MOST = 1 * limits.SECOND, 5 * limits.MINUTE
 _LATER_MOST = 1 * limits.HOUR  # whatever a peer asks for
+_UPLOAD_GRACE = 3 * limits.DAY  # past the deadline: its window was judged when the body passed
 _ASK_AGAIN = 60 * limits.SECOND  # while parts are uploaded; the upload's end asks at once
 
 
@@ -376,10 +377,12 @@ class Outbox:
     def _expire(self, tx: Tx) -> list[tuple[bytes, str, State]]:
         query = (
             "SELECT d.id, d.hash, o.message_id, d.recipient, d.attempts, d.last_code, d.state FROM delivery d"
-            " JOIN outgoing o ON o.hash=d.hash WHERE d.state IN ('queued','wanted','held') AND d.expires<=? LIMIT 256"
+            " JOIN outgoing o ON o.hash=d.hash WHERE d.state IN ('queued','wanted','held') AND d.expires<=?"
+            " AND (d.state!='wanted' OR d.expires<=?) LIMIT 256"
         )
         settled = []
-        for id_, hash_, message_id, recipient, attempts, last_code, _ in tx.db.execute(query, (tx.time,)).fetchall():
+        expired = tx.db.execute(query, (tx.time, tx.time - _UPLOAD_GRACE)).fetchall()
+        for id_, hash_, message_id, recipient, attempts, last_code, _ in expired:
             tx.db.execute("UPDATE delivery SET state=? WHERE id=?", (State.UNDELIVERED, id_))
             tx.append(Undelivered, hash_, message_id, recipient, "expired", attempts, last_code)
             settled.append((hash_, recipient, State.UNDELIVERED))
