@@ -31,7 +31,7 @@ def drafts(ctx: click.Context, home: Path | None, as_json: bool) -> None:
     \b
     rogatory drafts --home DIR
     rogatory drafts show --home DIR 5f2c81
-    rogatory drafts reject --home DIR 5f2c81 --as P2 --reason "wrong office"
+    rogatory drafts reject --home DIR 5f2c81 --as PERSON --reason "wrong office"
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -94,7 +94,7 @@ def approve(home: Path, draft: str, person: str, as_json: bool) -> None:
     """Approve DRAFT; it is sent at once. Nobody approves what they wrote themselves.
 
     \b
-    rogatory approve --home DIR 5f2c81 --as P2
+    rogatory approve --home DIR 5f2c81 --as PERSON
     """
     place = home_of(home)
     node = NodeClient(place.path)

@@ -75,9 +75,7 @@ class Attachment(click.ParamType[dict[str, str]]):
 @click.option("--expires", type=Span(), metavar="WHEN", help="When to give up: 36h, 10d, or a time with its zone; 30d at most.")
 @click.option("--as", "person", required=True, metavar="PERSON", help="Who sends: an id of `rogatory people list`.")
 @click.option("--answers", metavar="ID", help="The message that this one answers.")
-@click.option(
-    "--once", metavar="KEY", help="A key of your own: the same command with the same key sends once, however often it runs."
-)
+@click.option("--once", metavar="KEY", help="A key of yours, 8 characters at least: the same command with it sends once.")
 @click.option("--wait", is_flag=True, help="Stay until every recipient has taken it, or it expired.")
 @json_option
 def send(
@@ -98,7 +96,7 @@ def send(
     """Send a request or an answer.
 
     \b
-    rogatory send --home DIR --from xa-ca/247 --to xb-ca/247 --kind EE_PRESERVE --form request.json --as P1 --wait
+    rogatory send --home DIR --from xa-ca/247 --to xb-ca/247 --kind EE_PRESERVE --form request.json --as PERSON --wait
 
     Where the office needs a second person, the message becomes a draft: see `rogatory approve`.
     """

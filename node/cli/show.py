@@ -37,8 +37,8 @@ def show(
 
     \b
     rogatory show --home DIR 5f2c81
-    rogatory show --home DIR 5f2c81 --content --purpose "case A-12" --as P1
-    rogatory show --home DIR 5f2c81 --save-parts evidence --purpose "case A-12" --as P1
+    rogatory show --home DIR 5f2c81 --content --purpose "case A-12" --as PERSON
+    rogatory show --home DIR 5f2c81 --save-parts evidence --purpose "case A-12" --as PERSON
     """
     reads = content or save_parts is not None
     if reads and not (purpose and person):

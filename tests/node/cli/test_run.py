@@ -170,3 +170,50 @@ def test_a_socket_left_by_a_killed_node_is_no_obstacle(world):
     assert home.socket.exists()
     with running(home.path):
         pass
+
+
+def test_deliveries_are_held_retried_and_given_up(world):
+    """xb-ca is down: what is for it waits, and an operator decides about it."""
+    home = world.places["xa-ca"].home.path
+    with running(home):
+        duty = call("people", "add", "--name", "N. N.", "--home", home, "--json").value["id"]
+        assert call("people", "grant", duty, "--office", "xa-ca/247", "--role", "duty", "--home", home).code == 0
+        form = ROOT / "protocol" / "forms" / "examples" / "preserve.json"
+        args = ["--from", "xa-ca/247", "--to", "xb-ca/247", "--kind", "EE_PRESERVE", "--form", form, "--as", duty]
+        said = call("send", *args, "--home", home, "--json")
+        assert said.code == 0, said
+        whole = said.value["message_id"]
+        assert _waiting(home) == [(whole, "queued")]
+        assert call("outbox", "hold", whole[:8], "xb-ca", "--home", home, "--json").value["state"] == "held"
+        assert _waiting(home) == [(whole, "held")]
+        waited = call("show", whole[:8], "--home", home)
+        assert "held" in waited.out
+        assert call("outbox", "retry", whole[:8], "xb-ca", "--home", home, "--json").value["state"] == "queued"
+        assert call("outbox", "hold", whole[:8], "xb-ca", "--home", home).code == 0
+        assert call("outbox", "reject", whole[:8], "xb-ca", "--home", home, "--json").value["state"] == "rejected"
+        assert _waiting(home) == []
+        again = call("outbox", "retry", whole[:8], "xb-ca", "--home", home, "--json")
+        assert (again.code, again.error) == (1, "DELIVERY-STATE")
+
+
+def test_what_was_sent_survives_the_node(world):
+    """Killed between sending and delivering: the message is still there, and still sent once."""
+    home = world.places["xa-ca"].home.path
+    with running(home) as node:
+        duty = call("people", "add", "--name", "N. N.", "--home", home, "--json").value["id"]
+        call("people", "grant", duty, "--office", "xa-ca/247", "--role", "duty", "--home", home)
+        form = ROOT / "protocol" / "forms" / "examples" / "preserve.json"
+        args = ["--from", "xa-ca/247", "--to", "xb-ca/247", "--kind", "EE_PRESERVE", "--form", form, "--as", duty, "--once", "order-4711"]
+        whole = call("send", *args, "--home", home, "--json").value["message_id"]
+        node.kill()
+        node.wait(timeout=PATIENCE)
+    with running(home), running(world.places["xb-ca"].home.path):
+        said = call("send", *args, "--wait", "--home", home, "--json")
+        assert said.code == 0, said
+        assert said.value["message_id"] == whole
+        assert len(call("outbox", "list", "--home", home, "--json").value["items"]) == 1
+
+
+def _waiting(home: Path) -> list[tuple[str, str]]:
+    items = call("outbox", "list", "--open", "--home", home, "--json").value["items"]
+    return [(item["message_id"], item["state"]) for item in items]
