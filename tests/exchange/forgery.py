@@ -45,9 +45,8 @@ def changes(exchange: Exchange, **deltas: int) -> Iterator[None]:
     before = counts(exchange)
     yield
     after = counts(exchange)
-    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {
-        name: delta for name, delta in deltas.items() if delta
-    }
+    changed = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    assert changed == {name: delta for name, delta in deltas.items() if delta}, changed
 
 
 @dataclass(frozen=True)
