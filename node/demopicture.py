@@ -1,0 +1,78 @@
+"""What the demo prints at its end: who logged what, who holds which proof, and how to go on by hand. 80 columns are enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+
+from node.demostage import Actor
+
+
+class Message(Protocol):
+    """What the picture needs of a message: a number, the parties, the kind, the API's answer, the auditor's verdict."""
+
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def sender(self) -> str: ...  # noqa: D102
+    @property
+    def recipient(self) -> str: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def message(self) -> dict[str, Any]: ...  # noqa: D102
+    @property
+    def verdict(self) -> str: ...  # noqa: D102
+
+
+def picture(screen: Console, told: Sequence[Message], actors: Mapping[str, Actor]) -> None:
+    """One line per message, from the entry in the sender's log to the entry in the recipient's; then who holds what."""
+    screen.print("\n[bold]Who logged what[/bold]  (entry numbers in each authority's own log)\n")
+    for each in told:
+        recipient = _authority(each)
+        sent, kept = f"{each.sender} #{each.message['log']['index']}", f"{recipient} #{_receipt(each, recipient)}"
+        colour = "green" if each.verdict == "proven" else "red"
+        screen.print(
+            f"  {each.number}  {each.kind:<19} {sent:>9} submitted ──▶ {kept:>9} consigned   [{colour}]{each.verdict}[/{colour}]"
+        )
+    screen.print("\n[bold]Who holds which proof[/bold]\n")
+    for name, actor in actors.items():
+        sent = ", ".join(str(each.number) for each in told if each.sender == name) or "none"
+        came = ", ".join(str(each.number) for each in told if _authority(each) == name) or "none"
+        log = actor.client.get("/v1/status")["log"]
+        screen.print(f"  {name}  receipts for {sent};  proofs of what was sent to it: {came}")
+        screen.print(f"         [dim]log of {log['size']} entries, head {log['root'][:16]}…, two signatures[/dim]")
+    screen.print()
+
+
+def farewell(screen: Console, actor: Actor, out: Path, *, stay: bool, verified: bool) -> None:
+    """The verdict, and the commands for the next message."""
+    colour, word = ("green", "Every proof was verified offline") if verified else ("red", "NOT every proof could be verified")
+    screen.print(f"[bold {colour}]{word}[/bold {colour}], by the network's root file alone.\n")
+    screen.print("Do it yourself:")
+    screen.print(f"  rogatory verify {out}/1-ee-preserve --trust {out}/root.json", soft_wrap=True)
+    if not stay:
+        return
+    people = actor.people
+    screen.print("\nThe three nodes are still running. Send the next request by hand, in another terminal:")
+    screen.print(f"  export ROGATORY_HOME={actor.place.home.path}", soft_wrap=True)
+    screen.print("  rogatory forms example EE_PRESERVE > request.json")
+    send = "rogatory send --from xa-ca/247 --to xb-ca/247 --kind EE_PRESERVE --form request.json --urgent --as"
+    screen.print(f"  {send} {people['officer', 'xa-ca/247'][:8]}", soft_wrap=True)
+    screen.print(f"  rogatory approve DRAFT --as {people['approver', 'xa-ca/247'][:8]}", soft_wrap=True)
+    screen.print("  rogatory outbox list")
+    screen.print("\nPress Enter here to stop the nodes and remove everything.", end=" ")
+
+
+def _authority(each: Message) -> str:
+    return each.recipient.partition("/")[0]
+
+
+def _receipt(each: Message, recipient: str) -> object:
+    for delivery in each.message["deliveries"]:
+        if delivery["authority"] == recipient:
+            return delivery.get("receipt_index", "?")
+    return "?"
