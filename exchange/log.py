@@ -64,7 +64,10 @@ class Log:
         self._edge: dict[int, bytes] = {}
         self.stopped = ""
         self.signed: Head | None = None
-        self._load(store.writer)
+        try:
+            self._load(store.writer)
+        except sqlite3.Error as error:  # pages or columns that SQLite itself cannot read
+            raise LocalError(codes.LOG_DAMAGED, str(error)) from None
 
     # -- what is committed ---------------------------------------------------------------------------------------------------
 
