@@ -51,20 +51,21 @@ def demo(once: bool, out: Path | None, as_json: bool) -> None:
     rogatory demo
     rogatory demo --once --out proofs --json
     """
+    stay = sys.stdin.isatty() and not once and not as_json
     screen = Console(stderr=as_json, quiet=as_json, highlight=False)
     with (
         tempfile.TemporaryDirectory(prefix="rogatory-demo-") as temporary,
         nullcontext(out) if out else tempfile.TemporaryDirectory(prefix="rogatory-proofs-") as proofs,
     ):
         folder = Path(temporary)
-        result = _play(folder, Path(proofs or ""), screen, stay=sys.stdin.isatty() and not once and not as_json)
+        result = _play(folder, Path(proofs or ""), screen, stay=stay, kept=out is not None)
     if as_json:
         click.echo(json.dumps(result))
     if not result["verified"]:
         raise SystemExit(1)
 
 
-def _play(folder: Path, out: Path, screen: Console, *, stay: bool) -> dict[str, Any]:
+def _play(folder: Path, out: Path, screen: Console, *, stay: bool, kept: bool) -> dict[str, Any]:
     started = monotonic_ms()
     with screen.status("writing the evidence: 200 MiB, a PDF, a picture …"):
         files = democontent.make_files(folder / "files")
@@ -77,7 +78,7 @@ def _play(folder: Path, out: Path, screen: Console, *, stay: bool) -> dict[str, 
         (out / "root.json").write_bytes(world.root_file.read_bytes())
         picture(screen, told, actors)
         result = _result(told, out, monotonic_ms() - started)
-        farewell(screen, actors["xa-ca"], out, stay=stay, verified=bool(result["verified"]))
+        farewell(screen, actors["xa-ca"], out, stay=stay, kept=kept, verified=bool(result["verified"]))
         if stay:
             sys.stdin.readline()
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,23 +50,32 @@ def picture(screen: Console, told: Sequence[Message], actors: Mapping[str, Actor
     screen.print()
 
 
-def farewell(screen: Console, actor: Actor, out: Path, *, stay: bool, verified: bool) -> None:
-    """The verdict, and the commands for the next message."""
+def farewell(screen: Console, actor: Actor, out: Path, *, stay: bool, kept: bool, verified: bool) -> None:
+    """The verdict, and the commands for the next message. ``kept``: whether the proofs stay where they are."""
     colour, word = ("green", "Every proof was verified offline") if verified else ("red", "NOT every proof could be verified")
     screen.print(f"[bold {colour}]{word}[/bold {colour}], by the network's root file alone.\n")
+    if not stay and not kept:
+        screen.print("With --out DIR the proofs stay, for you to verify; on a terminal the nodes stay too.")
+        return
+    rogatory = command()
     screen.print("Do it yourself:")
-    screen.print(f"  rogatory verify {out}/1-ee-preserve --trust {out}/root.json", soft_wrap=True)
+    screen.print(f"  {rogatory} verify {out}/1-ee-preserve --trust {out}/root.json", soft_wrap=True)
     if not stay:
         return
     people = actor.people
     screen.print("\nThe three nodes are still running. Send the next request by hand, in another terminal:")
     screen.print(f"  export ROGATORY_HOME={actor.place.home.path}", soft_wrap=True)
-    screen.print("  rogatory forms example EE_PRESERVE > request.json")
-    send = "rogatory send --from xa-ca/247 --to xb-ca/247 --kind EE_PRESERVE --form request.json --urgent --as"
+    screen.print(f"  {rogatory} forms example EE_PRESERVE > request.json")
+    send = f"{rogatory} send --from xa-ca/247 --to xb-ca/247 --kind EE_PRESERVE --form request.json --urgent --as"
     screen.print(f"  {send} {people['officer', 'xa-ca/247'][:8]}", soft_wrap=True)
-    screen.print(f"  rogatory approve DRAFT --as {people['approver', 'xa-ca/247'][:8]}", soft_wrap=True)
-    screen.print("  rogatory outbox list")
+    screen.print(f"  {rogatory} approve DRAFT --as {people['approver', 'xa-ca/247'][:8]}", soft_wrap=True)
+    screen.print(f"  {rogatory} outbox list")
     screen.print("\nPress Enter here to stop the nodes and remove everything.", end=" ")
+
+
+def command() -> str:
+    """How this program is called from here: by name where it is on the path, by its place otherwise."""
+    return "rogatory" if shutil.which("rogatory") else sys.argv[0]
 
 
 def _authority(each: Message) -> str:
