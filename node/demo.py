@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,9 @@ from exchange.auditor.examination import verify_bundle
 from node import democontent
 from node.clock import SystemClock, monotonic_ms
 from node.demopicture import farewell, picture
-from node.demostage import Actor, await_receipts, raised
+from node.demostage import Actor, Told, await_receipts, raised
 
 AUTHORITIES = ("xa-ca", "xb-ca", "xc-ca")
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One message of the story, as it went."""
-
-    number: int
-    sender: str
-    recipient: str
-    kind: str
-    lane: str
-    about: str
-    message: dict[str, Any]
-    ms: int
-    verdict: str = ""
 
 
 @click.command(epilog="Exit codes: 0 every proof was verified, 1 something was refused or got stuck, 2 usage.")
@@ -133,11 +118,7 @@ def _verified(told: Told, actors: dict[str, Actor], root_file: Path, out: Path) 
     client: Callable[..., Any] = actors[told.sender].client.post
     client(f"/v1/messages/{told.message['message_id']}/export", {"out": str(folder.absolute()), "disclose": []})
     report = verify_bundle(folder, root_file.read_bytes(), SystemClock().now())
-    return Told(**{**_fields(told), "verdict": str(report.verdict)})
-
-
-def _fields(told: Told) -> dict[str, Any]:
-    return {name: getattr(told, name) for name in Told.__slots__}
+    return replace(told, verdict=str(report.verdict))
 
 
 def _result(told: list[Told], out: Path, ms: int) -> dict[str, Any]:

@@ -6,31 +6,13 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from rich.console import Console
 
-from node.demostage import Actor
+from node.demostage import Actor, Told
 
 
-class Message(Protocol):
-    """What the picture needs of a message: a number, the parties, the kind, the API's answer, the auditor's verdict."""
-
-    @property
-    def number(self) -> int: ...  # noqa: D102
-    @property
-    def sender(self) -> str: ...  # noqa: D102
-    @property
-    def recipient(self) -> str: ...  # noqa: D102
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def message(self) -> dict[str, Any]: ...  # noqa: D102
-    @property
-    def verdict(self) -> str: ...  # noqa: D102
-
-
-def picture(screen: Console, told: Sequence[Message], actors: Mapping[str, Actor]) -> None:
+def picture(screen: Console, told: Sequence[Told], actors: Mapping[str, Actor]) -> None:
     """One line per message, from the entry in the sender's log to the entry in the recipient's; then who holds what."""
     screen.print("\n[bold]Who logged what[/bold]  (entry numbers in each authority's own log)\n")
     for each in told:
@@ -78,11 +60,11 @@ def command() -> str:
     return "rogatory" if shutil.which("rogatory") else sys.argv[0]
 
 
-def _authority(each: Message) -> str:
+def _authority(each: Told) -> str:
     return each.recipient.partition("/")[0]
 
 
-def _receipt(each: Message, recipient: str) -> object:
+def _receipt(each: Told, recipient: str) -> object:
     for delivery in each.message["deliveries"]:
         if delivery["authority"] == recipient:
             return delivery.get("receipt_index", "?")

@@ -48,6 +48,21 @@ class Actor:
         return dict(answer)
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message of the story, as it went: the API's answer with its deliveries, how long it took, the auditor's verdict."""
+
+    number: int
+    sender: str
+    recipient: str
+    kind: str
+    lane: str
+    about: str
+    message: dict[str, Any]
+    ms: int
+    verdict: str = ""
+
+
 @contextmanager
 def raised(folder: Path, authorities: tuple[str, ...]) -> Iterator[tuple[World, dict[str, Actor]]]:
     """Found the network, start its nodes, hire the people; stop everything at the end."""
