@@ -98,7 +98,9 @@ class Call:
             return model.model_validate(self.body)
         except ValidationError as error:
             found = error.errors(include_url=False, include_input=False)
-        raise CallError([{"loc": _pointer(each["loc"]), "msg": each["msg"], "code": each["type"].upper().replace("_", "-")} for each in found])
+        raise CallError(
+            [{"loc": _pointer(f["loc"]), "msg": f["msg"], "code": f["type"].upper().replace("_", "-")} for f in found]
+        )
 
     def remember(self, tx: Tx, answer: Answer) -> None:
         """Keep the answer for a repetition of this call, in the transaction of its effect."""

@@ -90,6 +90,12 @@ class LocalApp:
         return response
 
     def _refuse(self, request: web.Request, error: RogatoryError) -> web.StreamResponse:
+        """The problem document; where an answer has begun already, it is cut off, so that nobody takes it for whole."""
+        if request.writer.output_size:
+            _log.warning("local.cut", resource=_resource(request), code=error.code.code)
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError
         return problem(error, request[_ID])
 
     # -- one route ----------------------------------------------------------------------------------------------------------------

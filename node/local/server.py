@@ -104,7 +104,8 @@ class LocalServer:
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
-        self._home.socket.unlink(missing_ok=True)
+        if self._home.socket.is_socket():
+            self._home.socket.unlink()
         self.rooms.close()
 
     async def _listen_port(self, app: web.Application) -> None:
