@@ -20,6 +20,7 @@ LOG_STOPPED = Code("LOG-STOPPED", "sign", "signing has stopped: somebody else ha
 LOG_RANGE = Code("LOG-RANGE", "log", "this log has no such entry or head", Actor.CALLER, "ask for an index below the size of the newest head")
 MESSAGE_UNKNOWN = Code("MESSAGE-UNKNOWN", "call", "no message is known under this id", Actor.CALLER, "look at `rogatory inbox` and `rogatory outbox list`")
 MESSAGE_ERASED = Code("MESSAGE-ERASED", "call", "the key of this message was destroyed", Actor.CALLER, "nothing can be read any more; the proofs are still there")
+MESSAGE_DAMAGED = Code("MESSAGE-DAMAGED", "call", "the envelope on this disk is not the one that was logged", Actor.OPERATOR, "restore the data from a backup, and keep this copy for the auditor")
 MESSAGE_PENDING = Code("MESSAGE-PENDING", "call", "not all parts of this message have arrived", Actor.NOBODY, "wait for the rest")
 PART_NUMBER = Code("PART-NUMBER", "call", "this message has no part of that number", Actor.CALLER, "part 0 is the body, attachments count from 1")
 RECIPIENT_SELF = Code("RECIPIENT-SELF", "call", "a message cannot be addressed to its own authority", Actor.CALLER, "name offices of other authorities")

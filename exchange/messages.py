@@ -5,6 +5,7 @@ Content is decrypted in memory for the one who reads it; that it was read is an 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -142,9 +143,11 @@ class Messages:
         return parts.PartName(envelope.network_id, envelope.message_id, number).opening(secret[32:])
 
     def envelope(self, message: Message) -> Envelope:
-        """The envelope, as carried."""
+        """The envelope, as carried. Raises MESSAGE-DAMAGED when what is stored is not what its hash names."""
         table = "outgoing" if message.direction == SENT else "incoming"
         row = self._store.reader().execute(f"SELECT envelope FROM {table} WHERE hash=?", (message.hash,)).fetchone()  # noqa: S608
+        if hashlib.sha256(row[0]).digest() != message.hash:
+            raise LocalError(codes.MESSAGE_DAMAGED)
         return parse_envelope(row[0])
 
     def log_access(self, message: Message, pseudonym: bytes, purpose: str) -> int:

@@ -6,6 +6,7 @@ check, so there is one path for a first and for a resumed upload. (SPEC.md secti
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Callable
@@ -128,6 +129,8 @@ class PartsIn:
             raise ProtocolError(codes.PART_UNWANTED, f"part {number}")
         if row[2] is None:
             raise ProtocolError(codes.MESSAGE_ERASED)
+        if hashlib.sha256(row[0]).digest() != envelope_hash:
+            raise LocalError(codes.MESSAGE_DAMAGED)
         envelope = parse_envelope(row[0])
         secret = self._storage.unwrap(envelope_hash, row[2])
         name = PartName(envelope.network_id, envelope.message_id, 0)
