@@ -89,7 +89,9 @@ class Data(_Table):
 class Log(_Table):
     """What the node writes about its work: never content, names or keys."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="How much is logged: debug, info, warning or error.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much is logged: debug, info, warning or error."
+    )
     format: Literal["auto", "json", "text"] = Field(
         default="auto", description="auto: text on a terminal, else one JSON object a line."
     )

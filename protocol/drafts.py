@@ -9,7 +9,7 @@ Rule 3. ``rejected`` and ``lapsed`` destroy what was sealed; a corrected text is
                        in_approval ──reject───> rejected
                        in_approval ──lapse────> lapsed     (its time to live ended before anybody decided)
 
-(SPEC.md section 8; the states up to ``sent`` of requests, domain 2.1.2)
+(The states up to ``sent`` of requests: domain 2.1.2)
 """
 
 from __future__ import annotations
