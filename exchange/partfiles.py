@@ -31,6 +31,10 @@ class PartFiles:
         """Make a sealed part durable under its digest."""
         _settle(file, self.outgoing(digest))
 
+    def drop_outgoing(self, digest: bytes) -> None:
+        """Throw away a sealed part of a message that was never submitted."""
+        self.outgoing(digest).unlink(missing_ok=True)
+
     def outgoing(self, digest: bytes) -> Path:
         """Where the ciphertext of a part of ours lies."""
         return self.folder / "out" / digest.hex()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from exchange import codes
 from exchange.partfiles import PartFiles
@@ -101,11 +101,23 @@ class Sealer:
             raise ProtocolError(protocol_codes.URGENT_SIZE, f"{len(draft.attachments)} attachments")
         message_id, secret = self._random(16), self._random(envelope.SECRET)
         listed, heads = [], []
-        for number, attachment in enumerate(draft.attachments, 1):
-            name = parts.PartName(self._network_id, message_id, number)
-            about, head = self._seal_file(name, secret, attachment)
-            listed.append(about)
-            heads.append(head)
+        try:
+            for number, attachment in enumerate(draft.attachments, 1):
+                name = parts.PartName(self._network_id, message_id, number)
+                about, head = self._seal_file(name, secret, attachment)
+                listed.append(about)
+                heads.append(head)
+            return self._seal_letter(draft, now, recipients, (message_id, secret), listed, heads)
+        except BaseException:
+            for head in heads:
+                self._files.drop_outgoing(head.digest)
+            raise
+
+    def _seal_letter(
+        self, draft: Draft, now: int, recipients: tuple[str, ...], drawn: tuple[bytes, bytes], listed: list[body.Attachment],
+        heads: list[parts.PartHead],
+    ) -> Sealed:  # fmt: skip
+        message_id, secret = drawn
         addressing = body.Addressing(
             self._network_id, message_id, self._us, recipients, now, draft.expires, int(draft.lane)
         )  # fmt: skip
@@ -136,19 +148,38 @@ class Sealer:
         return body.Attachment(attachment.media_type, attachment.filename, length, digest, attachment.role), head
 
     def _stream(self, name: parts.PartName, source: Reader, part: parts.SealingPart) -> tuple[bytes, parts.PartHead]:
-        plain = hashlib.sha256()
-        target = self._files.new_outgoing(name.index, name.message_id)
-        with target:
-            while chunk := source.read(1 << 20):
-                plain.update(chunk)
-                try:
-                    target.write(part.update(chunk))
-                except ProtocolError:
-                    raise LocalError(codes.ATTACHMENT_READ, "it grew while it was sealed") from None
+        try:
+            target = self._files.new_outgoing(name.index, name.message_id)
             try:
-                rest, head = part.finalize()
+                with target:
+                    plain, head = self._pass(source, part, target)
+                    self._files.keep_outgoing(target, head.digest)
+            except BaseException:
+                Path(target.name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise LocalError(codes.STORE_WRITE, f"{error.strerror}") from None
+        return plain, head
+
+    def _pass(self, source: Reader, part: parts.SealingPart, target: BinaryIO) -> tuple[bytes, parts.PartHead]:
+        """Seal from source to target in one pass; SHA-256 of the plaintext, and what the envelope says of the part."""
+        plain = hashlib.sha256()
+        while chunk := _read(source):
+            plain.update(chunk)
+            try:
+                target.write(part.update(chunk))
             except ProtocolError:
-                raise LocalError(codes.ATTACHMENT_READ, "it shrank while it was sealed") from None
-            target.write(rest)
-            self._files.keep_outgoing(target, head.digest)
+                raise LocalError(codes.ATTACHMENT_READ, "it grew while it was sealed") from None
+        try:
+            rest, head = part.finalize()
+        except ProtocolError:
+            raise LocalError(codes.ATTACHMENT_READ, "it shrank while it was sealed") from None
+        target.write(rest)
         return plain.digest(), head
+
+
+def _read(source: Reader) -> bytes:
+    try:
+        return source.read(1 << 20)
+    except OSError as error:
+        raise LocalError(codes.ATTACHMENT_READ, f"{error.strerror}") from None

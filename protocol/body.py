@@ -73,7 +73,10 @@ def encode_body(addressing: Addressing, letter: Letter) -> bytes:
     }  # fmt: skip
     if letter.answers is not None:
         table[14] = letter.answers
-    raw = cbor.encode(table)
+    try:
+        raw = cbor.encode(table)
+    except ValueError:  # U+0000, half a character, a number beyond 64 bits
+        raise _form("a value that cannot be written") from None
     parse_body(addressing, 1 + len(letter.attachments), raw)
     return raw
 
