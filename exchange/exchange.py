@@ -9,7 +9,7 @@ answers a peer's pouch, so a test or a simulator can stand in for HTTP by callin
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from exchange.guard import Guard
 from exchange.inbox import Inbox
 from exchange.log import Log, Tx
 from exchange.messages import Messages
+from exchange.notice import Notice
 from exchange.outbox import Outbox
 from exchange.partfiles import PartFiles
 from exchange.partsin import PartsIn
@@ -129,8 +130,8 @@ class Exchange:
         self.guard.close()
         self.store.close()
 
-    def _consigned(self, envelope_hash: bytes) -> None:
-        self.inbox.on_consigned(envelope_hash)
+    def _consigned(self, told: Sequence[Notice]) -> None:
+        self.inbox.on_consigned(told)
 
     def _directory_version(self) -> int:
         return self.directory().version

@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from exchange import codes
 from exchange.log import Log, Tx
+from exchange.notice import Notice, Told, nobody
 from exchange.partfiles import PartFiles
 from exchange.peers import Peers
 from exchange.ports import Clock
@@ -29,6 +30,7 @@ from protocol import arrival, body, cbor, limits, pouch
 from protocol import codes as protocol_codes
 from protocol.arrival import Arrived, Setting
 from protocol.checkpoint import Head
+from protocol.delivery import State
 from protocol.entries import Consigned, Place, Refused
 from protocol.errors import PassingError, ProtocolError
 from protocol.heads import HeadError
@@ -76,7 +78,7 @@ class Inbox:
         self._files, self._storage, self._sealing, self._clock = files, storage, sealing, clock
         self._network_id, self._directory_version = network_id, directory_version
         self._us = Origin.parse(log.origin).authority
-        self.on_consigned: Callable[[bytes], None] = lambda envelope_hash: None
+        self.on_consigned: Told = nobody
 
     def receive(self, peer: str, frame: bytes) -> bytes:
         """Judge a pouch from this authority's TLS connection; the answer's frame.
@@ -91,14 +93,15 @@ class Inbox:
             self._peers.judge(head, about.head)
             setting = Setting(self._network_id, self._us, peer, about.lane, self._clock.now(), self._clock.sure())
             outcomes = [self._judge(raw, setting, head) for raw in raws]
-            fresh: list[bytes] = []
+            fresh: list[Notice] = []
             stored = self._writer.run(lambda tx: self._store_outcomes(tx, about, head, peer, outcomes, fresh))
         except HeadError as error:
             self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
             raise
-        for envelope_hash in fresh:
-            self.on_consigned(envelope_hash)
-        return self._answer(peer, about, stored)
+        answer = self._answer(peer, about, stored)
+        if fresh:
+            self.on_consigned(fresh)
+        return answer
 
     # -- one item -------------------------------------------------------------------------------------------------------------
 
@@ -161,7 +164,7 @@ class Inbox:
     # -- the transaction ------------------------------------------------------------------------------------------------------
 
     def _store_outcomes(
-        self, tx: Tx, about: pouch.PouchHead, head: Head, peer: str, outcomes: list[Outcome], fresh: list[bytes]
+        self, tx: Tx, about: pouch.PouchHead, head: Head, peer: str, outcomes: list[Outcome], fresh: list[Notice]
     ) -> list[Outcome]:
         self._peers.confirm(tx, head, about.head)
         new = [outcome for outcome in outcomes if isinstance(outcome, Passed | Failed)]
@@ -169,7 +172,7 @@ class Inbox:
         return [self._store_outcome(tx, outcome, head, note, peer, fresh) for outcome in outcomes]
 
     def _store_outcome(
-        self, tx: Tx, outcome: Outcome, head: Head, note: int, peer: str, fresh: list[bytes]
+        self, tx: Tx, outcome: Outcome, head: Head, note: int, peer: str, fresh: list[Notice]
     ) -> Outcome:
         if not isinstance(outcome, Passed | Failed):
             return outcome
@@ -182,7 +185,7 @@ class Inbox:
             return self._refuse(tx, outcome, head, note, peer)
         taken = self._take(tx, outcome, head, note, peer)
         if isinstance(taken, Known):
-            fresh.append(outcome.arrived.envelope.hash)
+            fresh.append(_notice(outcome.arrived, tx.time))
         return taken
 
     def _take(self, tx: Tx, passed: Passed, head: Head, note: int, peer: str) -> Outcome:
@@ -262,3 +265,8 @@ class Inbox:
         if isinstance(outcome, Passed | Failed):
             raise AssertionError("an outcome that was not stored")
         return outcome
+
+
+def _notice(arrived: Arrived, time: int) -> Notice:
+    e = arrived.envelope
+    return Notice(e.hash, e.message_id, e.sender, e.lane, State.DELIVERED, time)

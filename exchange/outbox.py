@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from exchange import codes
 from exchange.log import Log, Tx
+from exchange.notice import Notice, Told, nobody
 from exchange.peers import Peers
 from exchange.ports import Clock, Random
 from exchange.prekeyshelf import PrekeyShelf
@@ -61,6 +62,7 @@ class Row:
     body: bytes
     index: int
     receipt: bytes | None
+    time: int
 
 
 @dataclass(slots=True)
@@ -89,7 +91,7 @@ class Outbox:
         self._wraps: dict[int, tuple[bytes, bytes]] = {}
         self._there: dict[str, int] = dict(store.reader().execute("SELECT authority, ours_there FROM peer").fetchall())
         self.on_queued: Callable[[str, Lane], None] = lambda peer, lane: None
-        self.on_receipt: Callable[[bytes, str, State], None] = lambda envelope_hash, recipient, state: None
+        self.on_receipt: Told = nobody
 
     # -- submitting --------------------------------------------------------------------------------------------------------
 
@@ -167,7 +169,7 @@ class Outbox:
         key = self._key(bag.peer)
         on_the_way = {row.id for row in bag.rows}
         query = (
-            "SELECT d.id, d.hash, o.message_id, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt FROM delivery d"
+            "SELECT d.id, d.hash, o.message_id, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt, o.time FROM delivery d"
             " JOIN outgoing o ON o.hash=d.hash WHERE d.recipient=? AND d.lane=? AND d.state='queued' AND d.due<=?"
             " ORDER BY d.due, d.id LIMIT ?"
         )
@@ -179,7 +181,7 @@ class Outbox:
 
     def _due(self, peer: str, lane: Lane, head: Head) -> tuple[list[Row], bool]:
         query = (
-            "SELECT d.id, d.hash, o.message_id, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt FROM delivery d"
+            "SELECT d.id, d.hash, o.message_id, d.state, d.attempts, o.envelope, o.body, o.idx, d.receipt, o.time FROM delivery d"
             " JOIN outgoing o ON o.hash=d.hash WHERE d.recipient=? AND d.lane=? AND d.state IN ('queued','wanted')"
             " AND d.due<=? AND o.idx<? ORDER BY d.due, d.id LIMIT ?"
         )
@@ -238,9 +240,10 @@ class Outbox:
         except HeadError as error:
             self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
             raise
-        for row, state in settled:
+        for row, _ in settled:
             self._wraps.pop(row.id, None)
-            self.on_receipt(row.hash, bag.peer, state)
+        if settled:
+            self.on_receipt([Notice(row.hash, row.message_id, bag.peer, bag.lane, state, row.time) for row, state in settled])
 
     def _check(self, row: Row, reply: pouch.Answer, head: Head) -> Consigned | Refused | ProtocolError | None:
         if not isinstance(reply, pouch.Receipt):
@@ -370,22 +373,22 @@ class Outbox:
     def expire(self) -> int:
         """Log ``undelivered`` for every open delivery whose envelope has expired; how many. ``on_receipt`` is told of each."""
         settled = self._writer.run(self._expire)
-        for envelope_hash, recipient, state in settled:
-            self.on_receipt(envelope_hash, recipient, state)
+        if settled:
+            self.on_receipt(settled)
         return len(settled)
 
-    def _expire(self, tx: Tx) -> list[tuple[bytes, str, State]]:
+    def _expire(self, tx: Tx) -> list[Notice]:
         query = (
-            "SELECT d.id, d.hash, o.message_id, d.recipient, d.attempts, d.last_code, d.state FROM delivery d"
+            "SELECT d.id, d.hash, o.message_id, d.recipient, d.attempts, d.last_code, o.lane, o.time FROM delivery d"
             " JOIN outgoing o ON o.hash=d.hash WHERE d.state IN ('queued','wanted','held') AND d.expires<=?"
             " AND (d.state!='wanted' OR d.expires<=?) LIMIT 256"
         )
         settled = []
         expired = tx.db.execute(query, (tx.time, tx.time - _UPLOAD_GRACE)).fetchall()
-        for id_, hash_, message_id, recipient, attempts, last_code, _ in expired:
+        for id_, hash_, message_id, recipient, attempts, last_code, lane, time in expired:
             tx.db.execute("UPDATE delivery SET state=? WHERE id=?", (State.UNDELIVERED, id_))
             tx.append(Undelivered, hash_, message_id, recipient, "expired", attempts, last_code)
-            settled.append((hash_, recipient, State.UNDELIVERED))
+            settled.append(Notice(hash_, message_id, recipient, Lane(lane), State.UNDELIVERED, time))
         return settled
 
     def settle(self, envelope_hash: bytes, recipient: str, event: Event) -> State:
@@ -409,6 +412,6 @@ class Outbox:
         return state
 
 
-def _row(found: tuple[int, bytes, bytes, str, int, bytes, bytes, int, bytes | None]) -> Row:
-    id_, hash_, message_id, state, attempts, envelope, body, index, receipt = found
-    return Row(id_, hash_, message_id, State(state), attempts, envelope, body, index, receipt)
+def _row(found: tuple[int, bytes, bytes, str, int, bytes, bytes, int, bytes | None, int]) -> Row:
+    id_, hash_, message_id, state, attempts, envelope, body, index, receipt, time = found
+    return Row(id_, hash_, message_id, State(state), attempts, envelope, body, index, receipt, time)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from exchange import codes
 from exchange.log import Tx
+from exchange.notice import Notice, Told
 from exchange.partfiles import PartFiles, read_chunks
 from exchange.store import Store
 from exchange.writer import Writer
@@ -21,7 +22,8 @@ from keys.storage import StorageKey
 from protocol import body, parts
 from protocol.arrival import check_13_letter
 from protocol.codes import PART_DIGEST, PART_LENGTH
-from protocol.entries import Consigned, Place, Refused
+from protocol.delivery import State
+from protocol.entries import Consigned, Lane, Place, Refused
 from protocol.envelope import Envelope, parse_envelope
 from protocol.errors import LocalError, PassingError, ProtocolError
 from protocol.parts import OpeningPart, PartName, open_part
@@ -66,11 +68,11 @@ class Upload:
 
 
 class PartsIn:
-    """The wanted parts of pending messages. ``on_consigned`` is told the envelope hash of each message that became whole."""
+    """The wanted parts of pending messages. ``on_consigned`` is told of each message that became whole."""
 
     def __init__(
         self, store: Store, writer: Writer, files: PartFiles, storage: StorageKey, sealing: Sealing,
-        on_consigned: Callable[[bytes], None],
+        on_consigned: Told,
     ) -> None:  # fmt: skip
         self._store, self._writer, self._files = store, writer, files
         self._storage, self._sealing, self._on_consigned = storage, sealing, on_consigned
@@ -109,7 +111,9 @@ class PartsIn:
         self._files.keep_incoming(envelope_hash, number)
         index = self._writer.run(lambda tx: self._store_done(tx, envelope_hash, number))
         if index is not None:
-            self._on_consigned(envelope_hash)
+            query = "SELECT message_id, sender, lane, time FROM incoming WHERE hash=?"
+            message_id, sender, lane, time = self._store.reader().execute(query, (envelope_hash,)).fetchone()
+            self._on_consigned([Notice(envelope_hash, message_id, sender, Lane(lane), State.DELIVERED, time)])
         return index
 
     def failed(self, envelope_hash: bytes, number: int, error: ProtocolError) -> None:

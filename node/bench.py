@@ -17,20 +17,25 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from queue import Empty
 
 import click
 
+from exchange.notice import Notice
 from exchange.sealing import Draft
-from node import logs
+from node import codes, logs
 from node.clock import SystemClock, monotonic_ms
 from node.exercise import found_world
 from node.home import Home
 from node.node import Node
 from protocol import limits
 from protocol.delivery import State
+from protocol.errors import LocalError
 from protocol.names import Office
 
 BODY = 4096
@@ -72,20 +77,31 @@ def _exchange(folder: Path, seconds: float, in_flight: int) -> dict[str, float]:
     world = found_world(folder, (_SENDER, _RECIPIENT), SystemClock().now())
     spawn = multiprocessing.get_context("spawn")
     ready, stop, results = spawn.Event(), spawn.Event(), spawn.Queue()
-    recipient = spawn.Process(target=_run_recipient, args=(world.places[_RECIPIENT].home.path, ready, stop))
+    recipient = spawn.Process(target=_run_recipient, args=(world.places[_RECIPIENT].home.path, ready, stop), daemon=True)
     recipient.start()
     try:
         if not ready.wait(60) or recipient.pid is None:
-            raise click.ClickException("the recipient's node did not start")
+            raise LocalError(codes.BENCH_STUCK, "the recipient's node did not start")
         home = world.places[_SENDER].home.path
-        sender = spawn.Process(target=_run_sender, args=(home, seconds, in_flight, recipient.pid, results))
+        sender = spawn.Process(target=_run_sender, args=(home, seconds, in_flight, recipient.pid, results), daemon=True)
         sender.start()
-        measured: dict[str, float] = results.get(timeout=seconds + 120)
-        sender.join()
-        return measured
+        return _await_result(sender, results, seconds + 60)
     finally:
         stop.set()
-        recipient.join(30)
+        recipient.join(15)
+
+
+def _await_result(sender: BaseProcess, results: Queue[dict[str, float]], limit: float) -> dict[str, float]:
+    """What the sender measured. Raises BENCH-STUCK when it ends or hangs without a result."""
+    deadline = monotonic_ms() + 1000 * limit
+    while monotonic_ms() < deadline and (sender.is_alive() or not results.empty()):
+        try:
+            measured = results.get(timeout=1)
+        except Empty:
+            continue
+        sender.join(15)
+        return measured
+    raise LocalError(codes.BENCH_STUCK, "the sender's node gave no result")
 
 
 def _run_recipient(home: Path, ready: Event, stop: Event) -> None:
@@ -131,12 +147,13 @@ class _Load:
         self.room = threading.Semaphore(in_flight)
         self._node = node
         self._receipts = 0
+        self._tell = node.exchange.outbox.on_receipt
         node.exchange.outbox.on_receipt = self._receipt
 
-    def _receipt(self, _hash: bytes, _recipient: str, state: State) -> None:
-        if state is State.DELIVERED:
-            self._receipts += 1
-        self.room.release()
+    def _receipt(self, told: Sequence[Notice]) -> None:
+        self._receipts += sum(each.state is State.DELIVERED for each in told)
+        self._tell(told)
+        self.room.release(len(told))
 
     def feed(self) -> None:
         """Seal and submit until told to end. Runs on a thread of its own."""

@@ -57,3 +57,4 @@ UPLOAD_FULL = Code("UPLOAD-FULL", "API", "too many uploads wait to be sent, or t
 API_KEY_FILE = Code("API-KEY-FILE", "start", "the file of API keys cannot be read", Actor.OPERATOR, "restore api-keys from its copy, or remove it and make new keys")
 API_KEY_UNKNOWN = Code("API-KEY-UNKNOWN", "API", "there is no such API key", Actor.CALLER, "look at GET /v1/api-keys")
 SOCKET_PATH = Code("SOCKET-PATH", "start", "the node's socket cannot be made", Actor.OPERATOR, "look whether another process of this home runs, and whether run/ may be written")
+BENCH_STUCK = Code("BENCH-STUCK", "bench", "the bench got stuck", Actor.OPERATOR, "run it again on an idle machine; if it happens again, report it with what it printed")

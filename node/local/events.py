@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ UNDELIVERED, DRAFTED, ALARM = "message.undelivered", "draft.created", "alarm"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. ``offices``: ours that it concerns; empty: all."""
+    """One event. ``offices``: ours that it concerns; empty: whoever the message named in ``data`` concerns, or all."""
 
     id: int
     time: int
@@ -60,8 +60,13 @@ class Events:
 
     def emit(self, name: str, data: Mapping[str, Any], offices: Iterable[str] = ()) -> None:
         """Tell something. Never raises: what is told is true whether or not anybody could be told."""
-        text = json.dumps({"data": data, "offices": sorted(offices)})
-        future = self._writer.submit(lambda tx: _insert(tx, name, text))
+        self.emit_all([(name, data)], offices)
+
+    def emit_all(self, told: Sequence[tuple[str, Mapping[str, Any]]], offices: Iterable[str] = ()) -> None:
+        """Tell several things at once, as one change. Never raises."""
+        concerned = sorted(offices)
+        rows = [(name, json.dumps({"data": data, "offices": concerned})) for name, data in told]
+        future = self._writer.submit(lambda tx: _insert(tx, rows))
         future.add_done_callback(lambda done: None if done.exception() else self._wake())
 
     def after(self, last: int) -> tuple[list[Event], bool]:
@@ -100,6 +105,6 @@ class Events:
             self._loop.call_soon_threadsafe(bell.set)
 
 
-def _insert(tx: Tx, name: str, text: str) -> None:
-    cursor = tx.db.execute("INSERT INTO event (time, name, data) VALUES (?,?,?)", (tx.time, name, text))
-    tx.db.execute("DELETE FROM event WHERE id<=?", ((cursor.lastrowid or 0) - KEPT,))
+def _insert(tx: Tx, rows: list[tuple[str, str]]) -> None:
+    tx.db.executemany("INSERT INTO event (time, name, data) VALUES (?,?,?)", [(tx.time, name, text) for name, text in rows])
+    tx.db.execute("DELETE FROM event WHERE id<=(SELECT max(id) FROM event)-?", (KEPT,))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from exchange import codes as exchange_codes
 from exchange.acts import Acts
 from exchange.cases import Cases
 from exchange.exchange import Exchange
 from exchange.export import Exporter
-from exchange.messages import SENT, Message
+from exchange.messages import Message
 from exchange.nametable import NameTable
+from exchange.notice import Notice
 from exchange.people import People
 from exchange.ports import Clock
 from exchange.unattended import load_policies
@@ -22,7 +23,7 @@ from keys.storage import StorageKey
 from node import logs
 from node.home import Home
 from node.local.apikeys import ApiKeys
-from node.local.events import CONSIGNED, DRAFTED, RECEIPTED, REFUSED, UNDELIVERED, Events
+from node.local.events import CONSIGNED, DRAFTED, RECEIPTED, REFUSED, UNDELIVERED, Event, Events
 from node.local.uploads import Uploads
 from node.settings import Settings
 from protocol import limits
@@ -30,6 +31,8 @@ from protocol.body import Letter
 from protocol.delivery import State
 from protocol.errors import LocalError, RogatoryError
 from protocol.names import Office
+
+_NAMES: Final = {State.DELIVERED: RECEIPTED, State.REFUSED: REFUSED}
 
 
 class Contact(Protocol):
@@ -132,27 +135,26 @@ class Rooms:
     def _offices(self) -> list[Office]:
         return [record.office for record in self.host.directory().member(self.exchange.us).offices]
 
-    def _consigned(self, envelope_hash: bytes) -> None:
-        message = self._find(envelope_hash)
-        if message is None:
-            return
-        letter = self.letter(message)
-        data = {
-            "message_id": message.message_id.hex(), "envelope_hash": message.hash.hex(), "sender": message.sender,
-            "lane": message.lane.name.lower(),
-        }  # fmt: skip
-        self.events.emit(CONSIGNED, data, () if letter is None else self.our_offices(letter))
-        self._line("consigned", message, message.sender, "consigned")
+    def _consigned(self, told: Sequence[Notice]) -> None:
+        self.events.emit_all([(CONSIGNED, {**_about(each), "sender": each.peer}) for each in told])
+        for each in told:
+            self._line("consigned", each, 0)
 
-    def _settled(self, envelope_hash: bytes, recipient: str, state: State) -> None:
-        message = self._find(envelope_hash)
-        if message is None:
-            return
-        name = {State.DELIVERED: RECEIPTED, State.REFUSED: REFUSED}.get(state, UNDELIVERED)
-        letter = self.letter(message)
-        data = {"message_id": message.message_id.hex(), "envelope_hash": message.hash.hex(), "recipient": recipient, "state": state}
-        self.events.emit(name, data, () if letter is None else self.our_offices(letter))
-        self._line(name.partition(".")[2], message, recipient, state)
+    def _settled(self, told: Sequence[Notice]) -> None:
+        events = [(_NAMES.get(each.state, UNDELIVERED), {**_about(each), "recipient": each.peer, "state": each.state}) for each in told]
+        self.events.emit_all(events)
+        now = self.clock.now()
+        for (name, _), each in zip(events, told, strict=True):
+            self._line(name.partition(".")[2], each, now - each.since)
+
+    def concerned(self, event: Event) -> frozenset[str]:
+        """Our offices that an event concerns: read from the message it names, when it does not say so itself; empty: all."""
+        named = event.data.get("envelope_hash")
+        if event.offices or named is None:
+            return event.offices
+        message = self._find(bytes.fromhex(named))
+        letter = None if message is None else self.letter(message)
+        return frozenset({"-"}) if letter is None else self.our_offices(letter)
 
     def _find(self, envelope_hash: bytes) -> Message | None:
         """The message; None when it cannot be read now: telling is no reason to fail."""
@@ -161,6 +163,9 @@ class Rooms:
         except RogatoryError:
             return None
 
-    def _line(self, stage: str, message: Message, peer: str, outcome: str) -> None:
-        since = message.time if message.direction == SENT else self.clock.now()
-        logs.stage(stage, message_id=message.message_id, peer=peer, outcome=outcome, ms=self.clock.now() - since)
+    def _line(self, stage: str, told: Notice, ms: int) -> None:
+        logs.stage(stage, message_id=told.message_id, peer=told.peer, outcome=told.state, ms=ms)
+
+
+def _about(told: Notice) -> dict[str, str]:
+    return {"message_id": told.message_id.hex(), "envelope_hash": told.hash.hex(), "lane": told.lane.name.lower()}

@@ -34,7 +34,7 @@ async def events(request: web.Request, call: Call) -> web.StreamResponse:
                 await response.write(b"event: gap\ndata: {}\n\n")
             for event in found:
                 last = event.id
-                if _concerns(call, event):
+                if await asyncio.to_thread(_concerns, call, event):
                     await response.write(_encode(event))
             if not found:
                 await _pause(bell, response)
@@ -53,7 +53,10 @@ async def _pause(bell: asyncio.Event, response: web.StreamResponse) -> None:
 
 def _concerns(call: Call, event: Event) -> bool:
     key = call.caller.key
-    return key is None or not event.offices or bool(key.offices & event.offices)
+    if key is None:
+        return True
+    offices = call.rooms.concerned(event)
+    return not offices or bool(key.offices & offices)
 
 
 def _encode(event: Event) -> bytes:
