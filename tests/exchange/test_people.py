@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_names_are_nowhere_in_clear(house):
 def test_names_are_in_their_own_file_only(house):
     people = house.people
     ada = people.add("Ada", PersonKind.OFFICER, people.operator)
-    with sqlite3.connect(house.home.people) as db:
+    with closing(sqlite3.connect(house.home.people, isolation_level=None)) as db:
         db.execute("DELETE FROM name WHERE person=?", (ada.id,))
     assert people.get(ada.id).name == ""
     assert people.get(ada.id).active
