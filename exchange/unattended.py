@@ -38,26 +38,26 @@ class Policy:
 
 
 def load_policies(folder: Path) -> tuple[Policy, ...]:
-    """The policies in this folder, by file name; none when there is no folder. Raises POLICY-FORM."""
+    """The policies in this folder, by file name; none when there is no folder. Raises POLICY-FILE."""
     found = tuple(parse_policy(path.name, path.read_bytes()) for path in sorted(folder.glob("*.toml")))
     if len({policy.name for policy in found}) != len(found):
-        raise LocalError(codes.POLICY_FORM, "two policies have one name")
+        raise LocalError(codes.POLICY_FILE, "two policies have one name")
     return found
 
 
 def parse_policy(file: str, raw: bytes) -> Policy:
-    """The policy in these bytes; ``file`` names it in errors. Raises POLICY-FORM."""
+    """The policy in these bytes; ``file`` names it in errors. Raises POLICY-FILE."""
     try:
         table = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise LocalError(codes.POLICY_FORM, f"{file} is not TOML") from None
+        raise LocalError(codes.POLICY_FILE, f"{file} is not TOML") from None
     wanted = {field.name for field in fields(Policy)} - {"sha256"}
     if set(table) != wanted:
         wrong = sorted(set(table) ^ wanted)
-        raise LocalError(codes.POLICY_FORM, f"{file}: {', '.join(wrong)} missing or unknown")
+        raise LocalError(codes.POLICY_FILE, f"{file}: {', '.join(wrong)} missing or unknown")
     lists = {name: table.pop(name) for name in ("offices", "kinds", "accounts")}
     if not all(_texts(value) for value in lists.values()) or not _texts(list(table.values())):
-        raise LocalError(codes.POLICY_FORM, f"{file}: lists of texts, and texts, none empty")
+        raise LocalError(codes.POLICY_FILE, f"{file}: lists of texts, and texts, none empty")
     return Policy(
         table["name"], tuple(lists["offices"]), tuple(lists["kinds"]), tuple(lists["accounts"]), table["signed_by"],
         table["text"], hashlib.sha256(raw).digest(),

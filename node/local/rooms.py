@@ -87,7 +87,7 @@ class Host:
 
 
 class Rooms:
-    """People, cases, uploads, keys and events around one exchange. Raises PEOPLE-FILE, POLICY-FORM, API-KEY-FILE."""
+    """People, cases, uploads, keys and events around one exchange. Raises PEOPLE-FILE, POLICY-FILE, API-KEY-FILE."""
 
     def __init__(self, host: Host) -> None:
         self.host, self.home, self.clock, self.exchange = host, host.home, host.clock, host.exchange

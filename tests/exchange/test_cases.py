@@ -306,13 +306,13 @@ def test_a_role_that_suffices_for_a_person_does_not_for_a_system(house):
              "name='x'\noffices=['o']\nkinds=['k']\naccounts=['a']\nsigned_by='s'\ntext='t'\nmore=1"],
 )  # fmt: skip
 def test_malformed_policies(text):
-    refused(codes.POLICY_FORM, lambda: parse_policy("x.toml", text.encode()))
+    refused(codes.POLICY_FILE, lambda: parse_policy("x.toml", text.encode()))
 
 
 def test_two_policies_of_one_name(house):
     write_policy(house)
     (house.home.policies / "again.toml").write_bytes((house.home.policies / "court.toml").read_bytes())
-    refused(codes.POLICY_FORM, lambda: load_policies(house.home.policies))
+    refused(codes.POLICY_FILE, lambda: load_policies(house.home.policies))
 
 
 # -- what is proposed -------------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ async def test_malformed_policy(served):
     folder.mkdir()
     (folder / "p.toml").write_text("name =")
     failed = await failing(served)
-    assert failed["policies"]["says"].startswith("POLICY-FORM")
+    assert failed["policies"]["says"].startswith("POLICY-FILE")
 
 
 async def test_disk_that_is_full(served):
