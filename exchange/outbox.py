@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
@@ -159,7 +160,10 @@ class Outbox:
         if not rows:
             return None
         key = self._key(peer) if any(row.state is State.QUEUED for row in rows) else None
-        items = [pouch.encode_item(self._item(row, peer, key, head)) for row in rows]
+        kept = [(row, item) for row in rows if (item := self._item(row, peer, key, head)) is not None]
+        if not kept:
+            return self.bag(peer, lane)
+        rows, items = [row for row, _ in kept], [pouch.encode_item(item) for _, item in kept]
         offer = pouch.HeadOffer(ours_there, self._log.consistency(ours_there, head), head.note)
         about = pouch.PouchHead(lane, offer, self._peers.greatest(peer), self._directory_version())
         return Bag(peer, lane, rows, pouch.encode_pouch(about, items), head, more=more)
@@ -177,7 +181,8 @@ class Outbox:
         for item in self._store.reader().execute(query, (bag.peer, int(bag.lane), self._clock.now(), most)).fetchall():
             row = _row(item)
             if row.id not in on_the_way:
-                self._wrap(row, bag.peer, key)
+                with suppress(LocalError):  # ``bag`` will meet it again, and set it aside
+                    self._wrap(row, bag.peer, key)
 
     def _due(self, peer: str, lane: Lane, head: Head) -> tuple[list[Row], bool]:
         query = (
@@ -196,10 +201,16 @@ class Outbox:
             rows.append(row)
         return rows, len(rows) == limits.POUCH_ITEMS
 
-    def _item(self, row: Row, peer: str, key: PeerKey | None, head: Head) -> pouch.Item:
+    def _item(self, row: Row, peer: str, key: PeerKey | None, head: Head) -> pouch.Item | None:
+        """The item of a delivery; None when its secret is gone or damaged: held for a human, so that it stops no other."""
         if row.state is State.WANTED or key is None:
             return pouch.Ask(row.hash)
-        prekey_id, wrap = self._wrap(row, peer, key)
+        try:
+            prekey_id, wrap = self._wrap(row, peer, key)
+        except LocalError as error:
+            query = "UPDATE delivery SET state='held', last_code=? WHERE id=? AND state='queued'"
+            self._writer.run(partial(lambda tx, code: tx.db.execute(query, (code, row.id)), code=error.code.code))
+            return None
         return pouch.EnvelopeItem(self._log.prove(row.index, head), row.envelope, prekey_id, wrap, row.body)
 
     def _key(self, peer: str) -> PeerKey:

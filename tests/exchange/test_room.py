@@ -13,7 +13,7 @@ from exchange.sealing import Attachment, Draft
 from keys.suite import SUITE
 from protocol import limits, merkle, tiles
 from protocol.checkpoint import verify_head
-from protocol.entries import Accessed, Filler, HandedOver, Opened, TreeHead
+from protocol.entries import Accessed, Filler, HandedOver, Lane, Opened, TreeHead
 from protocol.errors import LocalError
 from protocol.names import Office
 from protocol.parts import PartName, verify_opening
@@ -128,13 +128,18 @@ def test_refusals_of_reading(pair: World) -> None:
         pair.exchanges["xb-ca"].parts_in.open("xa-ca", hash_, 1, 0)
 
 
-def test_an_erased_message_cannot_be_sent_any_more(pair: World) -> None:
-    from protocol.entries import Lane
-
-    hash_ = _sent(pair)
+@pytest.mark.parametrize(("change", "code"), [("DELETE FROM secret WHERE hash=?", "MESSAGE-ERASED"), ("UPDATE secret SET wrapped=x'01' WHERE hash=?", "STORAGE-WRAP")])
+def test_POI_1_a_message_whose_secret_is_gone_is_held_and_stops_no_other(pair: World, change: str, code: str) -> None:
+    damaged, good = _sent(pair), _sent(pair)
     a = pair.exchanges["xa-ca"]
-    a.writer.run(lambda tx: a.messages.erase(tx, a.messages.find(hash_)))
-    assert _code(lambda: a.outbox.bag("xb-ca", Lane.ROUTINE)) == "MESSAGE-ERASED"
+    a.writer.run(lambda tx: tx.db.execute(change, (damaged,)))
+    pair.deliver("xa-ca", "xb-ca")
+    assert [(d.state, d.last_code) for d in a.messages.find(damaged).deliveries] == [("held", code)]
+    assert a.messages.find(good).deliveries[0].state == "delivered"
+    alone = _sent(pair)
+    a.writer.run(lambda tx: tx.db.execute(change, (alone,)))
+    assert pair.deliver("xa-ca", "xb-ca") is None
+    assert a.outbox.next_due("xb-ca", Lane.ROUTINE) is None
 
 
 def test_reading_and_handing_over_are_logged(pair: World) -> None:
