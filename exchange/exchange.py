@@ -94,9 +94,13 @@ class Exchange:
         self.messages = Messages(self.store, self.writer, self.log, self.files, identity.storage, suite)
 
     def begin(self) -> None:
-        """Say what has to be said before anything else: the log's first entry, the directory in force, the current prekeys."""
+        """Say what has to be said before anything else: the log's first entry, the directory in force, the current prekeys.
+
+        What should have been destroyed while the node was down is destroyed now.
+        """
         view = self.directory()
         published = self.shelf.own.rotate(self.clock.now())
+        self.shelf.own.destroy_ended(self.clock.now())
 
         def first(tx: Tx) -> int:
             self.log.open_first(tx, view.network_id, self.us)
