@@ -52,6 +52,7 @@ _form = {
     "sender-bytes": ("ENV-19", envelope(f3=b"xa-ca")),
     "sender-two-dots": ("no name of an authority", envelope(f3="xa..ca")),
     "recipients-text": ("ENV-19", envelope(f4=RECIPIENT)),
+    "recipients-text-of-names": ("ENV-19: each letter could be a name", envelope(f4="ab")),
     "recipient-upper-case": ("no name of an authority", envelope(f4=["XB-CA"])),
     "created-true": ("ENV-19: true is not 1", envelope(f5=True)),
     "created-negative": ("TIM-5", envelope(f5=-1)),
