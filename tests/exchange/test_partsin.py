@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -483,3 +486,20 @@ def test_PART_2_no_plaintext_byte_on_disk(pair: World, tmp_path: Path) -> None:
     assert b.messages.read(message).form == form
     assert canary in b"".join(b.messages.attachment(message, 1))
     assert clean()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_PART_2_no_plaintext_byte_in_any_write_of_the_process(tmp_path: Path) -> None:
+    """Every write of a whole exchange, on both sides, watched from outside."""
+    canary = "CANARY-" + os.urandom(8).hex()
+    trace = tmp_path / "trace"
+    calls = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg"
+    watched = ["strace", "-f", "-qq", "-s", "1000000", "-e", calls, "-o", str(trace)]
+    program = [sys.executable, "-m", "tests.exchange.exchanging", str(tmp_path / "world"), canary]
+    done = subprocess.run([*watched, *program], cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120, check=False)
+    if "ptrace" in done.stderr and "not permitted" in done.stderr:
+        pytest.skip("tracing is not permitted here")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    written = trace.read_text(errors="replace")
+    assert "rogatory/envelope/v1" in written  # what is written can be seen
+    assert canary not in written
