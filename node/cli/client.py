@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import http.client
 import json
-import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +15,12 @@ from urllib.parse import quote, urlencode
 from node import codes
 from node.cli.boundary import AnsweredError
 from node.home import Home
+from node.socketpath import reachable
 from protocol.errors import LocalError
 
 _PATIENCE: Final = 600.0  # seconds: the node seals attachments of many GiB before it answers
 _CHUNK: Final = 1 << 20
 _LONGEST: Final = 64 << 20  # bytes of one JSON answer
-_PATH: Final = 100  # bytes that a socket's address holds on every system, less a few
 _NOBODY: Final = frozenset({errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR})
 
 
@@ -105,26 +104,13 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(_PATIENCE)
         try:
-            with _reachable(self._path) as address:
+            with reachable(self._path) as address:
                 self.sock.connect(address)
         except OSError as error:
             self.sock.close()
             if error.errno in _NOBODY:
                 raise LocalError(codes.NODE_NOT_RUNNING, str(self._path.parent.parent)) from None
             raise LocalError(codes.SOCKET_ACCESS, f"{self._path}: {error.strerror}") from None
-
-
-@contextmanager
-def _reachable(path: Path) -> Iterator[str]:
-    """The socket's address. A path too long for one is reached through its open folder."""
-    if len(os.fsencode(path)) <= _PATH:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 def _read(response: http.client.HTTPResponse, most: int) -> bytes:

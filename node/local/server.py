@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from aiohttp import web, web_response
 
@@ -22,9 +21,8 @@ from node.local.events import ALARM
 from node.local.rooms import Courier, Host, Rooms
 from node.local.routes import LocalApp
 from node.settings import Settings
+from node.socketpath import reachable
 from protocol.errors import LocalError
-
-_PATH: Final = 100  # bytes that a socket's address holds on every system, less a few
 
 # What answers a request too broken for any handler names no versions either (OPS-6). aiohttp has no setting for that.
 setattr(web_response, "SERVER_SOFTWARE", "rogatory")  # noqa: B010 - no name that it exports
@@ -138,7 +136,7 @@ def _bound(path: Path) -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        with _reachable(path) as address:
+        with reachable(path) as address:
             made.bind(address)
     except OSError:
         made.close()
@@ -146,17 +144,4 @@ def _bound(path: Path) -> socket.socket:
     finally:
         os.umask(before)
     return made
-
-
-@contextmanager
-def _reachable(path: Path) -> Iterator[str]:
-    """The socket's address. A path too long for one is reached through its open folder."""
-    if len(os.fsencode(path)) <= _PATH:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
