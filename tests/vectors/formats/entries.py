@@ -98,6 +98,7 @@ _wrong: dict[str, tuple[str, bytes]] = {
     "prekeys-twice": ("one key twice", changed(_p, 4, [[HASH, 1, 2], [HASH, 3, 4]])),
     "prekey-ends-first": ("it ends before it begins", changed(_p, 4, [[HASH, 2, 2]])),
     "opened-lost-short": ("a range of one", changed(_o, 8, [7])),
+    "origin-int": ("ENV-19", changed(table(_good["forked"][1]), 3, 1)),
     "origin-of-no-log": ("an origin without its number", changed(table(_good["forked"][1]), 3, "exercise.example/xb-ca/log")),
 }
 
