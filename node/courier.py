@@ -31,7 +31,7 @@ from protocol.heads import HeadError
 
 _PREKEYS_EVERY = 6 * limits.HOUR
 _IDLE = 60.0  # seconds: look again although nobody woke us
-_RELINKS = 3  # heads sent again within one attempt
+_RELINKS = 10  # heads sent again within one attempt
 _PAUSE_MOST = 60.0  # seconds between two attempts of a lane; each delivery has its own, longer ones
 _HASTEN_EVERY = 5 * limits.SECOND  # a peer that calls all the time and takes nothing is not tried more often
 _log = structlog.get_logger("courier")

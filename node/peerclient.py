@@ -79,6 +79,8 @@ class PeerClient:
         """Close every connection; nothing is called any more."""
         self._closed = True
         for session in self._sessions.values():
+            if isinstance(session.connector, PeerConnector):
+                session.connector.abort()
             await session.close()
 
     async def pouch(self, lane: Lane, frame: bytes) -> bytes:

@@ -7,9 +7,11 @@ A name is the directory's word, an address is only a name server's: one that ans
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -43,6 +45,12 @@ class PeerConnector(aiohttp.TCPConnector):
         )  # fmt: skip
         self._may_dial = may_dial
         self._check = check
+        self._open: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+
+    def abort(self) -> None:
+        """End every connection at once: a farewell to a peer that reads nothing would last half a minute."""
+        for transport in tuple(self._open):
+            transport.abort()
 
     def _make_socket(self, info: tuple[Any, ...]) -> socket.socket:
         """A socket for this address, if it may be dialled. Raises ``AddressError``, which aiohttp takes for a failed connection."""
@@ -63,6 +71,8 @@ class PeerConnector(aiohttp.TCPConnector):
             name = transport.get_extra_info("peername") if transport is not None else None
             _demand(self._may_dial, name[0] if name else "")
             self._check(transport.get_extra_info("ssl_object") if transport is not None else None)
+            if transport is not None:
+                self._open.add(transport)
         except BaseException:
             connection.close()
             raise

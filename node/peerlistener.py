@@ -3,8 +3,8 @@
     5 s   handshake                     nobody without a certificate of the directory gets further
     10 s  headers, of each request      a connection that says nothing is closed
     30 s  each piece of a body          ``peerserver`` counts it
-    60 s  an answer that is not read    closed, unless some of it went
-    150 s between requests              aiohttp's keep-alive; longer than the caller's
+    60 s  answers that are not read     when they pile up
+    150 s between requests, or to read the last answer: longer than the caller keeps a connection
 
 (SPEC.md section 4.1, check 1)
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -22,30 +23,38 @@ from aiohttp import web
 from node import codes
 from protocol.errors import LocalError
 
-HANDSHAKE: Final = 5.0  # seconds
-HEADERS: Final = 10.0
-UNREAD: Final = 60.0
 CONNECTIONS: Final = 32  # of one certificate
 LINE: Final = 2048  # bytes of a header line; a body never has its size said by one
 NAME: Final = "rogatory"
-_KEEPALIVE: Final = 150.0
+ALPN: Final = "http/1.1"
 _HEADERS: Final = 32  # in number
 _BUFFER: Final = 1 << 18
-_SHUTDOWN: Final = 2.0
 _log = structlog.get_logger("peers")
 
 
-class PeerListener:
-    """One port. ``headers``, ``unread``: seconds, for tests."""
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds; tests have less of them."""
 
-    def __init__(self, app: web.Application, context: ssl.SSLContext, *, headers: float = HEADERS, unread: float = UNREAD) -> None:
+    handshake: float = 5.0
+    headers: float = 10.0
+    unread: float = 60.0
+    keepalive: float = 150.0
+    shutdown: float = 2.0
+
+
+class PeerListener:
+    """One port, one application."""
+
+    def __init__(self, app: web.Application, context: ssl.SSLContext, times: Times | None = None) -> None:
+        self._times = times or Times()
         app.on_response_prepare.append(_name_nothing)
         self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN, keepalive_timeout=_KEEPALIVE, auto_decompress=False,
-            max_line_size=LINE, max_field_size=LINE, max_headers=_HEADERS, lingering_time=5.0, read_bufsize=_BUFFER,
+            app, access_log=None, handle_signals=False, shutdown_timeout=self._times.shutdown,
+            keepalive_timeout=self._times.keepalive, auto_decompress=False, max_line_size=LINE, max_field_size=LINE,
+            max_headers=_HEADERS, lingering_time=5.0, read_bufsize=_BUFFER,
         )  # fmt: skip
         self._context = context
-        self._times = headers, unread
         self._server: asyncio.Server | None = None
         self._callers: Counter[bytes] = Counter()
 
@@ -55,8 +64,9 @@ class PeerListener:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
-                self._connection, host, port, ssl=self._context, ssl_handshake_timeout=HANDSHAKE, backlog=256
-            )
+                self._connection, host, port, ssl=self._context, backlog=256,
+                ssl_handshake_timeout=self._times.handshake, ssl_shutdown_timeout=self._times.handshake,
+            )  # fmt: skip
         except OSError as error:
             await self._runner.cleanup()
             raise LocalError(codes.PORT_BUSY, f"{host}:{port}: {error.strerror}") from None
@@ -76,17 +86,16 @@ class PeerListener:
 class PeerConnection(web.RequestHandler):
     """One connection. ``peerserver`` says when a request has begun and when its answer is ready."""
 
-    __slots__ = ("_answering", "_busy", "_caller", "_callers", "_left", "_times", "_watch")
+    __slots__ = ("_busy", "_caller", "_callers", "_times", "_unread", "_waiting")
 
-    def __init__(self, server: web.Server, callers: Counter[bytes], times: tuple[float, float], **settings: Any) -> None:
+    def __init__(self, server: web.Server, callers: Counter[bytes], times: Times, **settings: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **settings)
         self._callers = callers
         self._times = times
         self._caller = b""
         self._busy = False
-        self._answering = False
-        self._left = 0
-        self._watch: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """After the handshake: who called is known, the first request must follow."""
@@ -94,33 +103,43 @@ class PeerConnection(web.RequestHandler):
         connection = transport.get_extra_info("ssl_object")
         self._caller = connection.getpeercert(binary_form=True) if connection is not None else b""
         self._callers[self._caller] += 1
+        if connection is not None and connection.selected_alpn_protocol() != ALPN:
+            self.force_close()  # whoever means to speak another protocol does not speak to us (NET-8)
+            return
         if self._callers[self._caller] > CONNECTIONS:
             _log.warning("peer.connections", code=codes.PEER_CONNECTIONS.code)
             self.force_close()
             return
-        self._wait(self._times[0], self._too_slow)
+        self._expect_headers()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request. The first after an answer start the time for its headers."""
-        if not self._busy and (self._watch is None or self._answering):
-            self._answering = False
-            self._wait(self._times[0], self._too_slow)
+        if not self._busy and self._waiting is None:
+            self._expect_headers()
         super().data_received(data)
 
     def began(self) -> None:
         """The headers of a request are here."""
         self._busy = True
-        self._stop_waiting()
+        self._waiting = _cancel(self._waiting)
 
     def ended(self) -> None:
         """Its answer is about to be written."""
         self._busy = False
-        self._answering, self._left = True, -1
-        self._wait(self._times[1], self._look_whether_read)
+
+    def pause_writing(self) -> None:
+        """Answers pile up: they are read in time, or it ends."""
+        super().pause_writing()
+        self._unread = asyncio.get_running_loop().call_later(self._times.unread, self._abort, "answer")
+
+    def resume_writing(self) -> None:
+        """They are read again."""
+        super().resume_writing()
+        self._unread = _cancel(self._unread)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is over."""
-        self._stop_waiting()
+        self._waiting, self._unread = _cancel(self._waiting), _cancel(self._unread)
         self._callers[self._caller] -= 1
         if self._callers[self._caller] <= 0:
             del self._callers[self._caller]
@@ -135,34 +154,20 @@ class PeerConnection(web.RequestHandler):
         response.force_close()
         return response
 
-    def _wait(self, seconds: float, then: Any) -> None:
-        self._stop_waiting()
-        self._watch = asyncio.get_running_loop().call_later(seconds, then)
-
-    def _stop_waiting(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-
-    def _too_slow(self) -> None:
-        self._watch = None
-        self._abort("headers")
-
-    def _look_whether_read(self) -> None:
-        """An answer is read as long as less of it waits than the last time."""
-        self._watch = None
-        transport = self.transport
-        waiting = transport.get_write_buffer_size() if transport is not None else 0
-        if waiting and waiting == self._left:
-            self._abort("answer")
-        elif waiting:
-            self._left = waiting
-            self._wait(self._times[1], self._look_whether_read)
+    def _expect_headers(self) -> None:
+        self._waiting = asyncio.get_running_loop().call_later(self._times.headers, self._abort, "headers")
 
     def _abort(self, stage: str) -> None:
         _log.info("peer.slow", stage=stage, code=codes.PEER_TIME.code)
         if self.transport is not None:
             self.transport.abort()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """Nothing, in place of the timer."""
+    if timer is not None:
+        timer.cancel()
+    return None
 
 
 async def _name_nothing(_: web.Request, response: web.StreamResponse) -> None:

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from exchange import codes as exchange_codes
 from exchange.exchange import Exchange
@@ -100,7 +100,7 @@ class PeerServer:
         except Exception:  # noqa: BLE001 - whatever it is, it is this request's alone
             _log.exception("peer.fault", peer=peer, resource=_resource(request))
             response = web.Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
-        if not request.content.is_eof() or response.status == HTTPStatus.FORBIDDEN:
+        if not request.content.is_eof() or response.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN):
             response.force_close()
         connection.ended()
         _log.info(
@@ -110,7 +110,9 @@ class PeerServer:
         return response
 
     def _peer(self, request: web.Request) -> str:
-        """Whose connection it is. Raises TLS-AUTHORITY, CONTENT-ENCODING."""
+        """Whose connection it is. Raises TLS-AUTHORITY, CONTENT-ENCODING, and 400 for what is not plain HTTP/1.1."""
+        if request.version != HttpVersion11 or len(request.headers.getall(hdrs.HOST, ())) != 1:
+            raise web.HTTPBadRequest
         transport = request.transport
         peer = peer_authority(transport.get_extra_info("ssl_object") if transport else None, self._pins())
         if hdrs.CONTENT_ENCODING in request.headers:
@@ -169,6 +171,8 @@ class PeerServer:
 
     async def _fill(self, upload: Upload, request: web.Request) -> bool:
         """Take the body into a part; whether it is whole and verified now. Raises PART-*, PEER-TIME, PEER-STOPPING, STORE-WRITE."""
+        if (request.content_length or 0) > upload.left:
+            raise ProtocolError(protocol_codes.PART_LENGTH, "longer than announced")
         while upload.left and (chunk := await self._next_piece(request)):
             await asyncio.to_thread(upload.write, chunk)
             if self._stopping:

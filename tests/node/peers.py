@@ -4,7 +4,7 @@
         sent = net.world.send("xa-ca", "xb-ca", b"{}")
         await net.settled(sent.hash)
 
-The clock is the test's. ``net.places[name]``: exchange, network, couriers, port. A place can be stopped and started again.
+The clock runs, and can be set. ``net.places[name]``: exchange, network, couriers, port. A place can be stopped and started again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from keys.transport import client_context, server_context
 from node.courier import PeerCourier
 from node.exercise import free_ports
 from node.peerclient import Patience, PeerClient
-from node.peerlistener import PeerListener
+from node.peerlistener import PeerListener, Times
 from node.peerserver import PeerServer
 from protocol.delivery import State
 from tests.world import World, make_world
@@ -35,7 +35,7 @@ async def until(condition: Callable[[], Any], what: str = "condition", limit: fl
     """Wait until the condition holds; what it gave."""
     try:
         async with asyncio.timeout(limit):
-            while not (found := condition()):
+            while not (found := condition()):  # noqa: ASYNC110 - what it waits for is in a database or another process
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"waited {limit} s for: {what}") from None
@@ -52,6 +52,7 @@ class Place:
         self.told: list[tuple[str, int]] = []
         self.couriers: dict[str, PeerCourier] = {}
         self.patience = Patience()
+        self._contexts: dict[tuple[bytes, ...], ssl.SSLContext] = {}
         self.listening = False
         self._tasks: asyncio.Task[None] | None = None
 
@@ -63,7 +64,10 @@ class Place:
         return self.world.directory
 
     def context(self, peer: str) -> ssl.SSLContext:
-        return client_context(self.world.holdings[self.name].transport, self.directory().member(peer).certificates)
+        certificates = self.directory().member(peer).certificates
+        if certificates not in self._contexts:
+            self._contexts[certificates] = client_context(self.world.holdings[self.name].transport, certificates)
+        return self._contexts[certificates]
 
     def client(self, peer: str, directory: Callable[[], Directory] | None = None) -> PeerClient:
         at = directory or self.directory
@@ -73,11 +77,11 @@ class Place:
         certificates = [der for m in self.directory().members.values() for der in m.certificates]
         self.context_in = server_context(self.world.holdings[self.name].transport, certificates)
         piece = {"piece": self._times["piece"]} if "piece" in self._times else {}
-        times = {key: self._times[key] for key in ("headers", "unread") if key in self._times}
+        times = Times(**{key: value for key, value in self._times.items() if key != "piece"})
         self.server = PeerServer(
             self.exchange, self.world.home(self.name), lambda: self.directory().pins(), self._seen, **piece
         )
-        self.listener = PeerListener(self.server.app(), self.context_in, **times)
+        self.listener = PeerListener(self.server.app(), self.context_in, times)
         await self.listener.start("127.0.0.1", self.port)
         self.listening = True
 
@@ -143,10 +147,11 @@ class Net:
 async def peers(
     folder: Path, *names: str, carry: bool = True, founded: bool = False, **times: float
 ) -> AsyncIterator[Net]:
-    """A world whose exchanges listen, and with ``carry`` carry to each other. ``times``: headers, unread, piece, in seconds."""
+    """A world whose exchanges listen, and with ``carry`` carry to each other. ``times``: of the listener and ``piece``, in seconds."""
     names = names or ("xa-ca", "xb-ca")
     world = make_world(folder, names, founded=founded, ports=free_ports(len(names)))
     net = Net(world, {name: Place(world, name, times) for name in names})
+    ticking = asyncio.get_running_loop().create_task(_tick(world))
     try:
         for place in net.places.values():
             await place.listen()
@@ -155,7 +160,19 @@ async def peers(
                 place.carry_to(*(other for other in names if other != name))
         yield net
     finally:
+        ticking.cancel()
         for place in net.places.values():
             await place.stop()
         await asyncio.get_running_loop().shutdown_default_executor()
         world.close()
+
+
+async def _tick(world: World) -> None:
+    """The world's clock runs with the loop's, from wherever a test has set it."""
+    loop = asyncio.get_running_loop()
+    last = loop.time()
+    while True:
+        await asyncio.sleep(0.02)
+        now = loop.time()
+        world.clock.advance(round((now - last) * 1000))
+        last = now
