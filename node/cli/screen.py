@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -75,13 +76,31 @@ def short(value: Any) -> str:
 
 
 def table(rows: Sequence[Sequence[Any]], head: Sequence[str], empty: str) -> list[str]:
-    """Aligned columns under their names, or the sentence ``empty``."""
+    """Aligned columns under their names, or the sentence ``empty``. What a narrow terminal cannot hold goes below its row."""
     if not rows:
         return [empty]
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [list(head), *cells]) for column in range(len(head))]
-    lines = [[name.upper() for name in head], *cells]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    fit = _fit(widths, shutil.get_terminal_size().columns) if sys.stdout.isatty() else len(widths)
+    lines = [_aligned([name.upper() for name in head][:fit], widths)]
+    for row in cells:
+        lines.append(_aligned(row[:fit], widths))
+        lines += [f"      {cell}" for cell in row[fit:] if cell not in ("", "-")]
+    return lines
+
+
+def _fit(widths: Sequence[int], columns: int) -> int:
+    """How many leading columns fit side by side, one at least."""
+    used = -2
+    for number, width in enumerate(widths):
+        used += width + 2
+        if used > columns:
+            return max(1, number)
+    return len(widths)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)).rstrip()
 
 
 def pairs(facts: Mapping[str, Any]) -> list[str]:
