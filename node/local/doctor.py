@@ -155,9 +155,11 @@ def _peers(rooms: Rooms) -> Iterator[Check]:
     for name, courier in sorted(rooms.host.couriers.items()):
         seen, failed, code = courier.contacts.reached, courier.contacts.failed, courier.contacts.code
         sound = not code or (seen is not None and now - seen < _SILENT)
-        says = "not called yet" if seen is None else f"reached {(now - seen) // limits.SECOND} s ago"
+        says = "never reached" if seen is None else f"reached {(now - seen) // limits.SECOND} s ago"
+        if code and failed:
+            says += f", tried in vain {(now - failed) // limits.SECOND} s ago"
         todo = "" if sound else f"call its operator ({code}); what is for it waits: `rogatory outbox list --open`"
-        yield Check(f"peer {name}", sound, f"{says}, refused or unreachable since" if code and failed else says, todo)
+        yield Check(f"peer {name}", sound, says, todo)
 
 
 def _held(rooms: Rooms) -> Iterator[Check]:
