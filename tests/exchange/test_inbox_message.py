@@ -692,3 +692,34 @@ def test_LATER_1_quota_of_refusals(forger: Forger, pair: World) -> None:
     pair.tell_prekeys("xb-ca", "xa-ca")
     (answer,) = forger.offer(forger.item(wrong[-1], items[-1].origin.index))
     assert isinstance(_entry(forger.theirs, answer), Refused)
+
+
+# -- who is told, and what is done first ---------------------------------------------------------------------------------------
+
+
+def test_a_consigned_message_is_told_of_once(forger: Forger) -> None:
+    told: list[object] = []
+    forger.theirs.inbox.on_consigned = told.extend  # type: ignore[assignment]
+    good, pending, wrong = forger.seal(), forger.seal(files=[("text/plain", b"evidence")]), forger.seal(body={13: -1})
+    items = forger.items(good, pending, wrong)
+    for _ in range(2):
+        forger.offer(*items)
+    assert [notice.hash for notice in told] == [good.hash]  # type: ignore[attr-defined]
+    upload = forger.theirs.parts_in.open("xa-ca", pending.hash, 1, 0)
+    upload.write(pending.parts[0])
+    upload.finish()
+    upload.close()
+    forger.theirs.parts_in.done(pending.hash, 1)
+    assert [notice.hash for notice in told] == [good.hash, pending.hash]  # type: ignore[attr-defined]
+
+
+def test_no_secret_is_used_before_the_head_is_judged(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = forger.frame(forger.item(forger.seal()), about=forger.about(old=1))
+
+    def never(*_: object) -> None:
+        raise AssertionError("a secret was used")
+
+    monkeypatch.setattr(forger.theirs.shelf.own, "open", never)
+    with changes(forger.theirs), pytest.raises(ProtocolError) as caught:
+        forger.carry(frame)
+    assert caught.value.code.code == "HEAD-UNLINKED"

@@ -401,6 +401,34 @@ def test_a_full_disk_lets_the_part_go(forger: Forger, monkeypatch: pytest.Monkey
     _whole(forger, forged, forged.parts[0][held:], held, files=0)
 
 
+def test_a_disk_that_fills_up_while_a_part_is_written(forger: Forger) -> None:
+    forged = _pending(forger)
+    upload = forger.theirs.parts_in.open("xa-ca", forged.hash, 1, 0)
+
+    class Full:
+        def write(self, _: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    real, upload._file = upload._file, Full()  # type: ignore[assignment]
+    with pytest.raises(LocalError) as caught:
+        upload.write(forged.parts[0])
+    assert caught.value.code.code == "STORE-WRITE"
+    upload._file = real
+    upload.close()
+    _whole(forger, forged, forged.parts[0], files=0)
+
+
+def test_MESSAGE_DAMAGED_a_pending_envelope_that_was_altered_refuses_nothing_for_good(forger: Forger) -> None:
+    forged = _pending(forger)
+    db = forger.theirs.store.writer
+    db.execute("UPDATE incoming SET envelope=? WHERE hash=?", (flip(forged.raw, len(forged.raw) - 1), forged.hash))
+    with changes(forger.theirs), pytest.raises(LocalError) as caught:
+        forger.theirs.parts_in.open("xa-ca", forged.hash, 1, 0)
+    assert caught.value.code.code == "MESSAGE-DAMAGED"
+    db.execute("UPDATE incoming SET envelope=? WHERE hash=?", (forged.raw, forged.hash))
+    _whole(forger, forged, forged.parts[0])
+
+
 def test_PART_1_an_upload_that_never_ends(pair: World, tmp_path: Path) -> None:
     source = tmp_path / "evidence"
     source.write_bytes(LONG)

@@ -11,7 +11,7 @@ import pytest
 from keys.suite import SUITE
 from protocol import body, cbor, codes, pouch
 from protocol.checkpoint import LogKeys
-from protocol.entries import Lane, Submitted, parse_entry
+from protocol.entries import Lane, Prekeys, PublishedKey, Submitted, parse_entry
 from protocol.envelope import build_envelope, parse_envelope
 from protocol.errors import Code, ProtocolError
 from protocol.heads import parse_fork_proof, verify_fork_proof
@@ -138,3 +138,10 @@ def test_the_pages_examples_hold() -> None:
     written = "".join(lines).replace(" ", "").replace("6868...68", "68" * 32).replace("6d6d...6d", "6d" * 16)
     entry = Submitted(1795500000000, b"s" * 16, b"h" * 32, b"m" * 16, Lane.URGENT, 1798092000000, 1)
     assert bytes.fromhex(written) == entry.encode()
+
+
+def test_an_entry_that_would_be_too_long_is_not_written() -> None:
+    keys = tuple(PublishedKey(bytes([i]) * 32, i, i + 1) for i in range(20))
+    with pytest.raises(ProtocolError) as caught:
+        Prekeys(1, b"s" * 16, 1, keys).encode()
+    assert caught.value.code.code == "ENTRY-SIZE"
