@@ -17,6 +17,7 @@ GUARD_WRITE = Code("GUARD-WRITE", "sign", "the guard cannot be opened or written
 LOG_SIGN = Code("LOG-SIGN", "sign", "the head could not be signed", Actor.OPERATOR, "look at the keystore or token, then start again; what was accepted before is kept")
 LOG_DAMAGED = Code("LOG-DAMAGED", "start", "the log on disk does not rebuild the root of its newest head", Actor.OPERATOR, "restore the data from a backup, and keep this copy for the auditor")
 LOG_STOPPED = Code("LOG-STOPPED", "sign", "signing has stopped: somebody else has signed a head of our log", Actor.OPERATOR, "treat the log keys as stolen: open the standby log and tell the directory")
+LOG_CLOSED = Code("LOG-CLOSED", "log", "this log is closed and takes nothing more", Actor.OPERATOR, "take in the directory that puts the next log into force (`rogatory directory update`), then start the node again")
 LOG_RANGE = Code("LOG-RANGE", "log", "this log has no such entry or head", Actor.CALLER, "ask for an index below the size of the newest head")
 MESSAGE_UNKNOWN = Code("MESSAGE-UNKNOWN", "call", "no message is known under this id", Actor.CALLER, "look at `rogatory inbox` and `rogatory outbox list`")
 MESSAGE_ERASED = Code("MESSAGE-ERASED", "call", "the key of this message was destroyed", Actor.CALLER, "nothing can be read any more; the proofs are still there")

@@ -59,9 +59,16 @@ class Contact:
         return about.directory_version
 
     def checkpoint(self, origin_hash: bytes) -> bytes | None:
-        """The greatest head we have of the log whose origin has this SHA-256: ours, or one we confirmed; None without one."""
+        """The greatest head we have of the log whose origin has this SHA-256: ours, or one we confirmed; None without one.
+
+        Of an earlier log of ours it is the closing head.
+        """
         if hashlib.sha256(self._log.origin.encode()).digest() == origin_hash:
             return self._log.head().note
+        for n in range(self._log.n - 1, 0, -1):
+            ours = self._log.numbered(n)
+            if hashlib.sha256(ours.origin.encode()).digest() == origin_hash:
+                return ours.closing_note()
         return self._peers.greatest_note(origin_hash)
 
     def shown_own_head(self, note: bytes) -> None:

@@ -27,13 +27,14 @@ from exchange.ports import Clock, Random
 from exchange.prekeyshelf import PrekeyShelf
 from exchange.sealing import Sealer
 from exchange.store import Store
+from exchange.succession import close_log, keep_closing, submit_again
 from exchange.writer import Writer
 from keys.directory.view import Directory as DirectoryView
 from keys.prekeys import PrekeyStore
 from keys.storage import StorageKey
 from keys.suite import Suite1
 from protocol.checkpoint import LogKeys
-from protocol.entries import Directory
+from protocol.entries import Directory, TreeHead
 from protocol.errors import LocalError
 from protocol.names import Origin
 from protocol.ports import LogSigner
@@ -96,14 +97,22 @@ class Exchange:
     def begin(self) -> None:
         """Say what has to be said before anything else: the log's first entry, the directory in force, the current prekeys.
 
+        After a change of logs also what was submitted and not receipted yet. In a closed log nothing is said; it answers what it holds.
         What should have been destroyed while the node was down is destroyed now.
         """
+        if self.log.closed is not None:
+            self.shelf.own.destroy_ended(self.clock.now())
+            keep_closing(self.log, self.writer, self.peers)
+            return
         view = self.directory()
         published = self.shelf.own.rotate(self.clock.now())
         self.shelf.own.destroy_ended(self.clock.now())
 
         def first(tx: Tx) -> int:
-            self.log.open_first(tx, view.network_id, self.us)
+            if self.log.open_first(tx, view.network_id, self.us):
+                tx.db.execute("DELETE FROM meta WHERE key='directory'")  # every log says under which directory it speaks
+                submit_again(tx)
+                self.outbox.start_links(tx)
             self._note_directory(tx, view)
             return self.shelf.publish(tx, published)
 
@@ -113,6 +122,9 @@ class Exchange:
     def daily(self) -> None:
         """What every day needs: prekeys published ahead and destroyed on time, the directory in force logged, a fresh head."""
         now = self.clock.now()
+        if self.log.closed is not None:
+            self.shelf.own.destroy_ended(now)
+            return
         published = self.shelf.own.rotate(now)
         view = self.directory()
 
@@ -126,7 +138,16 @@ class Exchange:
     def note_directory(self) -> None:
         """Log the directory in force, when it is not the one logged last."""
         view = self.directory()
+        if self.log.closed is not None:
+            return
         self.writer.run(lambda tx: self._note_directory(tx, view))
+
+    def close_log(self, next_n: int, reason: str) -> TreeHead:
+        """End the log in force with ``closed``, naming the next one; its closing head. Asked again, the same head again.
+
+        Everything that would be logged from now on is refused with LOG-CLOSED. Raises what ``succession.close_log`` raises.
+        """
+        return close_log(self.log, self.writer, self.peers, next_n, reason)
 
     def close(self) -> None:
         """Finish what is queued and let the folder go."""

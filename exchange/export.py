@@ -2,6 +2,7 @@
 
 A message we sent: our ``submitted`` under our head of now, and each recipient's receipt as it was stored. A message that came: the sender's
 ``submitted`` as it was stored, and our own ``consigned`` or ``refused`` under our head of now.
+What stands in an earlier log of ours is proven under its closing head.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from exchange.bundle import Disclosure, Evidence, Materials, metadata_of, write_bundle
 from exchange.log import Log
@@ -17,8 +19,12 @@ from exchange.messages import SENT, Message, Messages
 from exchange.store import Store
 from exchange.tilefolder import write_log
 from protocol import cbor, parts
-from protocol.entries import Consigned, Refused, parse_entry
+from protocol.checkpoint import parse_checkpoint
+from protocol.entries import Consigned, Place, Refused, parse_entry
+from protocol.note import parse_note
 from protocol.pouch import Proven
+
+_Proofs: TypeAlias = tuple[Evidence, Mapping[str, Evidence], tuple[Evidence, ...]]
 
 
 class Exporter:
@@ -34,20 +40,25 @@ class Exporter:
         Raises EXPORT-*, MESSAGE-ERASED, MESSAGE-PENDING, DIRECTORY-*.
         """
         directory, metadata = metadata_of(self._directory)
-        origin, receipts = self._sent(message) if message.direction == SENT else self._received(message)
+        origin, receipts, earlier = self._sent(message) if message.direction == SENT else self._received(message)
         envelope = self._messages.envelope(message).raw
         with self._disclosures(message, disclose, folder.absolute().parent) as shown:
-            return write_bundle(Materials(envelope, origin, receipts, directory, metadata, shown), folder)
+            return write_bundle(Materials(envelope, origin, receipts, directory, metadata, shown, earlier), folder)
 
-    def export_log(self, folder: Path) -> int:
-        """Write our whole log as C2SP tiles with its head of now into a new or empty folder; the head's size. Raises EXPORT-FOLDER."""
-        head = self._log.head()
+    def export_log(self, folder: Path, n: int | None = None) -> int:
+        """Write our whole log ``n`` as C2SP tiles into a new or empty folder; the head's size.
+
+        With its head of now; an earlier log than the one in force (None) with its closing head. Raises EXPORT-FOLDER, LOG-RANGE.
+        """
+        log = self._log.numbered(self._log.n if n is None else n)
+        note = self._log.head().note if log is self._log else log.closing_note()
+        size = parse_checkpoint(parse_note(note).text).size
         step = 4096
-        entries = (entry for at in range(0, head.size, step) for entry in self._log.entries(at, min(at + step, head.size)))
-        write_log(entries, head.note, folder)
-        return head.size
+        entries = (entry for at in range(0, size, step) for entry in log.entries(at, min(at + step, size)))
+        write_log(entries, note, folder)
+        return size
 
-    def _sent(self, message: Message) -> tuple[Evidence, Mapping[str, Evidence]]:
+    def _sent(self, message: Message) -> _Proofs:
         receipts = {}
         query = (
             "SELECT recipient, receipt, receipt_index, receipt_path, note.note FROM delivery"
@@ -55,33 +66,37 @@ class Exporter:
         )
         for recipient, entry, index, path, note in self._store.reader().execute(query, (message.hash,)):
             receipts[recipient] = Evidence(_proven(entry, index, path), note)
-        return self._cited(message, receipts) or self._ours(message), receipts
+        places = [entry.place for r in receipts.values() if isinstance(entry := parse_entry(r.proven.entry), Consigned | Refused)]
+        before = {place.n: place.index for place in places if place.n < message.n}
+        earlier = tuple(self._ours(n, index) for n, index in sorted(before.items()))
+        return self._cited(message, places) or self._ours(message.n, message.index or 0), receipts, earlier
 
-    def _cited(self, message: Message, receipts: Mapping[str, Evidence]) -> Evidence | None:
+    def _cited(self, message: Message, places: Sequence[Place]) -> Evidence | None:
         """Our ``submitted`` under the head that the first receipt cites, so that the two are bound to each other."""
-        for receipt in receipts.values():
-            entry = parse_entry(receipt.proven.entry)
-            if isinstance(entry, Consigned | Refused) and entry.place.n == self._log.n:
+        for place in places:
+            if place.n == message.n == self._log.n:
                 query = "SELECT note FROM note WHERE origin=? AND size=?"
-                row = self._store.reader().execute(query, (self._log.origin, entry.place.size)).fetchone()
+                row = self._store.reader().execute(query, (self._log.origin, place.size)).fetchone()
                 if row is not None and message.index is not None:
-                    path = self._log.path(message.index, entry.place.size)
+                    path = self._log.path(message.index, place.size)
                     return Evidence(Proven(self._log.entry(message.index), message.index, path), bytes(row[0]))
         return None
 
-    def _received(self, message: Message) -> tuple[Evidence, Mapping[str, Evidence]]:
+    def _received(self, message: Message) -> _Proofs:
         query = (
             "SELECT origin_entry, origin_index, origin_path, note.note FROM incoming JOIN note ON note.id=origin_note WHERE hash=?"
         )
         entry, index, path, note = self._store.reader().execute(query, (message.hash,)).fetchone()
         us = self._log.origin.split("/")[1]
-        receipts = {} if message.index is None else {us: self._ours(message)}
-        return Evidence(_proven(entry, index, path), note), receipts
+        receipts = {} if message.index is None else {us: self._ours(message.n, message.index)}
+        return Evidence(_proven(entry, index, path), note), receipts, ()
 
-    def _ours(self, message: Message) -> Evidence:
-        """Our own entry about the message, under our head of now."""
+    def _ours(self, n: int, index: int) -> Evidence:
+        """An entry of ours under our head of now, or of an earlier log under its closing head."""
+        if n != self._log.n:
+            return Evidence(*self._log.numbered(n).prove_closed(index))
         head = self._log.head()
-        return Evidence(self._log.prove(message.index or 0, head), head.note)
+        return Evidence(self._log.prove(index, head), head.note)
 
     @contextmanager
     def _disclosures(self, message: Message, numbers: Sequence[int], beside: Path) -> Iterator[tuple[Disclosure, ...]]:

@@ -58,8 +58,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An envelope that has its entry in our log already."""
+    """An envelope that has its entry in a log of ours already."""
 
+    n: int
     index: int
 
 
@@ -142,9 +143,9 @@ class Inbox:
     def _known(self, db: sqlite3.Connection, arrived: Arrived, peer: str) -> Outcome | None:
         """Check 8: the same envelope again gets its own entry again; another under the same id is refused."""
         e = arrived.envelope
-        row = db.execute("SELECT state, idx FROM incoming WHERE hash=?", (e.hash,)).fetchone()
+        row = db.execute("SELECT state, n, idx FROM incoming WHERE hash=?", (e.hash,)).fetchone()
         if row is not None:
-            return self._wants(db, e.hash) if row[0] == "pending" else Known(row[1])
+            return self._wants(db, e.hash) if row[0] == "pending" else Known(row[1], row[2])
         query = "SELECT 1 FROM incoming WHERE sender=? AND message_id=? AND state!='refused'"
         if db.execute(query, (peer, e.message_id)).fetchone() is not None:
             return Failed(arrived, 8, ProtocolError(protocol_codes.DUPLICATE_CONFLICT))
@@ -152,10 +153,10 @@ class Inbox:
 
     def _asked(self, ask: pouch.Ask, peer: str) -> Outcome:
         db = self._store.reader()
-        row = db.execute("SELECT state, idx FROM incoming WHERE hash=? AND sender=?", (ask.envelope_hash, peer)).fetchone()
+        row = db.execute("SELECT state, n, idx FROM incoming WHERE hash=? AND sender=?", (ask.envelope_hash, peer)).fetchone()
         if row is None:
             return pouch.Unknown()
-        return self._wants(db, ask.envelope_hash) if row[0] == "pending" else Known(row[1])
+        return self._wants(db, ask.envelope_hash) if row[0] == "pending" else Known(row[1], row[2])
 
     def _wants(self, db: sqlite3.Connection, envelope_hash: bytes) -> pouch.Wants:
         rows = db.execute("SELECT i FROM incoming_part WHERE hash=? AND done=0 ORDER BY i", (envelope_hash,))
@@ -196,7 +197,7 @@ class Inbox:
         tx.db.execute("INSERT INTO secret VALUES (?,?)", (e.hash, self._storage.wrap(e.hash, passed.secret)))
         tx.db.execute("DELETE FROM wrap_try WHERE hash=?", (e.hash,))
         if index is not None:
-            return Known(index)
+            return Known(tx.n, index)
         tx.db.executemany(
             "INSERT INTO incoming_part (hash, i, digest, length) VALUES (?,?,?,?)",
             [(e.hash, i, part.digest, part.length) for i, part in enumerate(e.parts[1:], 1)],
@@ -212,7 +213,7 @@ class Inbox:
         place = self._place(failed.arrived, head)
         index = tx.append(Refused, e.hash, e.message_id, peer, place, code, failed.check)
         self._insert(tx, failed.arrived, head, note, "refused", index, None)
-        return Known(index)
+        return Known(tx.n, index)
 
     def _insert(
         self, tx: Tx, arrived: Arrived, head: Head, note: int, state: str, index: int | None, letter: body.Letter | None
@@ -257,6 +258,8 @@ class Inbox:
 
     def _reply(self, outcome: Outcome, head: Head) -> pouch.Answer:
         if isinstance(outcome, Known):
+            if outcome.n != self._log.n:  # proven for ever under its own log's closing head
+                return pouch.Receipt(*self._log.numbered(outcome.n).prove_closed(outcome.index))
             return pouch.Receipt(self._log.prove(outcome.index, head))
         if isinstance(outcome, pouch.Later):
             if outcome.code in _OFFER_PREKEYS:

@@ -7,20 +7,19 @@ commit, and only then is the new head signed. Proofs may be asked for from any t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from typing import TypeVar
 
 from exchange import codes
 from exchange.guard import Guard, Guarded
 from exchange.ports import Random
 from exchange.store import Store
+from exchange.storedlog import Closing, StoredLog
 from protocol import merkle, tiles
 from protocol.checkpoint import Head, LogKeys, sign_head
-from protocol.entries import SALT, Entry, Opened, TreeHead
+from protocol.entries import SALT, Closed, Entry, Opened
 from protocol.errors import LocalError
 from protocol.names import Origin
 from protocol.ports import LogSigner
-from protocol.pouch import Path, Proven
 from protocol.treehead import Checkpoint
 
 _RECENT = 1 << 18  # nodes kept in memory: the last 131,072 leaves and everything above them
@@ -39,30 +38,42 @@ class Tx:
         self.n = log.n
         self.entries: list[bytes] = []
         self._log = log
+        self._last: int | None = None
+
+    @property
+    def closes(self) -> bool:
+        """Whether this group ends in ``closed``."""
+        return self._last is not None and self._last < len(self.entries)
 
     def append(self, cls: type[E], *fields: object) -> int:
-        """Append an entry of this kind (fields from key 3 on); its index."""
+        """Append an entry of this kind (fields from key 3 on); its index. Raises LOG-CLOSED after ``closed``."""
+        if self._log.closed is not None or self.closes:
+            raise LocalError(codes.LOG_CLOSED, self._log.origin)
+        if cls is Closed:
+            self._last = len(self.entries)  # undone with the change: then no entry stands there
         entry: Entry = cls(self.time, self._log.random(SALT), *fields)
         self.entries.append(entry.encode())
         return self._log.size + len(self.entries) - 1
 
 
-class Log:
-    """The log in force. Raises LOG-DAMAGED, GUARD-MISSING, GUARD-AHEAD when what is stored must not be signed on."""
+class Log(StoredLog):
+    """The log in force. Raises LOG-DAMAGED, GUARD-MISSING, GUARD-AHEAD when what is stored must not be signed on.
+
+    ``closed``: how it ended, once its last entry is ``closed``; then it takes nothing more and still proves and signs what it holds.
+    """
 
     def __init__(
         self, store: Store, origin: Origin, keys: LogKeys, signer: LogSigner, guard: Guard, random: Random
     ) -> None:
-        self.origin = str(origin)
-        self.n = origin.n
+        super().__init__(store, origin)
         self.keys = keys
         self.random = random
-        self._store = store
         self._signer = signer
         self._guard = guard
         self._recent: dict[tuple[int, int], bytes] = {}
         self._edge: dict[int, bytes] = {}
         self.stopped = ""
+        self.closed: Closing | None = None
         self.signed: Head | None = None
         try:
             self._load(store.writer)
@@ -82,15 +93,24 @@ class Log:
         self._frontier = merkle.Frontier.read(self.size, tiles.TileReader(self._fetch_from(db)))
         if self._frontier.root() != self.root:
             raise LocalError(codes.LOG_DAMAGED, f"size {self.size}")
+        self.closed = self.closing(db)
+        self._before = self._predecessor(db)
         self._check_guard(db)
+
+    def _predecessor(self, db: sqlite3.Connection) -> Closing | None:
+        """How the log before this one ended, when it names this one as the next."""
+        closing = self.numbered(self.n - 1).closing(db) if self.n > 1 else None
+        return closing if closing is not None and closing.next_n == self.n else None
 
     def _check_guard(self, db: sqlite3.Connection) -> None:
         held = self._guard.value
         if held is None:
-            if self.size:
+            if self.size or self.n > 1:
                 raise LocalError(codes.GUARD_MISSING, f"{self.size} entries")
             self._guard.swap(None, Guarded(self.origin, 0, merkle.EMPTY_ROOT))
             return
+        if self._before is not None and held == Guarded(self.numbered(self.n - 1).origin, *self._before.head):
+            return  # the log before ended here, and no head of this one was signed yet
         if held.origin != self.origin or held.size > self.size:
             raise LocalError(codes.GUARD_AHEAD, f"{held.origin} at {held.size}, data at {self.size}")
         if merkle.root(held.size, tiles.TileReader(self._fetch_from(db))) != held.root:
@@ -98,16 +118,19 @@ class Log:
 
     # -- the group's transaction -----------------------------------------------------------------------------------------------
 
-    def open_first(self, tx: Tx, network_id: bytes, authority: str) -> None:
-        """The first entry of a log that nobody has seen yet."""
-        if self.size == 0 and not tx.entries:
-            tx.append(Opened, network_id, authority, self.n, None, "first")
+    def open_first(self, tx: Tx, network_id: bytes, authority: str) -> bool:
+        """The first entry of a log that nobody has seen yet, naming the closing head of the one before; whether it was missing."""
+        if self.size or tx.entries:
+            return False
+        before = None if self._before is None else self._before.head
+        tx.append(Opened, network_id, authority, self.n, before, "first" if before is None else "planned")
+        return True
 
     def write(self, tx: Tx) -> Growth | None:
         """Write entries, tiles and head row of the group; what memory must take over once it is committed."""
         if not tx.entries:
             return None
-        growth = Growth(self._frontier.copy(), dict(self._edge), tx.time)
+        growth = Growth(self._frontier.copy(), dict(self._edge), tx.time, closes=tx.closes)
         start = self.size
         tx.db.executemany("INSERT INTO entry VALUES (?,?,?)", [(self.n, start + i, raw) for i, raw in enumerate(tx.entries)])
         leaves: dict[int, list[bytes]] = {}
@@ -143,6 +166,8 @@ class Log:
         while len(self._recent) > _RECENT:
             del self._recent[next(iter(self._recent))]
         self.size, self.root, self.time = growth.frontier.size, growth.frontier.root(), growth.time
+        if growth.closes:
+            self.closed = self.closing(self._store.writer)
         self.sign()
 
     def sign(self) -> Head:
@@ -174,59 +199,15 @@ class Log:
     def node(self, level: int, index: int) -> bytes:
         """The hash of a complete subtree (``merkle.HashReader``)."""
         found = self._recent.get((level, index))
-        return found or tiles.TileReader(self._fetch_from(self._store.reader())).node(level, index)
-
-    def entry(self, index: int) -> bytes:
-        """The bytes of a committed entry. Raises LOG-RANGE."""
-        row = self._store.reader().execute("SELECT bytes FROM entry WHERE n=? AND idx=?", (self.n, index)).fetchone()
-        if row is None:
-            raise LocalError(codes.LOG_RANGE, f"index {index}")
-        return bytes(row[0])
-
-    def path(self, index: int, size: int) -> Path:
-        """The inclusion path of a leaf under a committed size."""
-        return tuple(merkle.inclusion(index, size, self))
-
-    def prove(self, index: int, head: Head, entry: bytes | None = None) -> Proven:
-        """An entry with its path to ``head``."""
-        return Proven(self.entry(index) if entry is None else entry, index, self.path(index, head.size))
-
-    def consistency(self, old: int, head: Head) -> Path:
-        """The path that links the head of size ``old`` to ``head``; empty for 0. Raises LOG-RANGE."""
-        if old > head.size:
-            raise LocalError(codes.LOG_RANGE, f"size {old}")
-        return tuple(merkle.consistency(old, head.size, self)) if 0 < old < head.size else ()
-
-    def has_head(self, head: TreeHead) -> bool:
-        """Whether we committed, and so may have signed, a head of this size and root."""
-        row = self._store.reader().execute("SELECT root FROM head WHERE n=? AND size=?", (self.n, head.size)).fetchone()
-        return row is not None and row[0] == head.root
-
-    def entries(self, start: int, end: int) -> Sequence[bytes]:
-        """The entries from ``start`` up to ``end``."""
-        query = "SELECT bytes FROM entry WHERE n=? AND idx>=? AND idx<? ORDER BY idx"
-        return [bytes(row[0]) for row in self._store.reader().execute(query, (self.n, start, end))]
-
-    def tile(self, level: int, index: int, width: int) -> bytes:
-        """The first ``width`` hashes of a tile."""
-        return self._fetch_from(self._store.reader())(level, index, width)[: width * merkle.HASH]
-
-    def _fetch_from(self, db: sqlite3.Connection) -> tiles.Fetch:
-        def fetch(level: int, index: int, width: int) -> bytes:
-            query = "SELECT hashes FROM tile WHERE n=? AND level=? AND idx=?"
-            row = db.execute(query, (self.n, level, index)).fetchone()
-            if row is None:
-                raise LocalError(codes.LOG_DAMAGED, f"{tiles.tile_path(level, index, width)} is missing")
-            return bytes(row[0])
-
-        return fetch
+        return found or super().node(level, index)
 
 
 class Growth:
     """What a group adds to the tree, kept aside until its commit."""
 
-    def __init__(self, frontier: merkle.Frontier, edge: dict[int, bytes], time: int) -> None:
+    def __init__(self, frontier: merkle.Frontier, edge: dict[int, bytes], time: int, *, closes: bool) -> None:
         self.frontier = frontier
         self.edge = edge
         self.time = time
+        self.closes = closes
         self.nodes: list[tuple[tuple[int, int], bytes]] = []

@@ -37,7 +37,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message without its content. ``time`` (ms): submitted or consigned; ``index`` of that entry in our log, None while pending."""
+    """One message without its content. ``time`` (ms): submitted or consigned; ``n``, ``index``: where, None while pending."""
 
     direction: str
     hash: bytes
@@ -50,6 +50,7 @@ class Message:
     index: int | None
     conversation: bytes | None
     deliveries: tuple[Delivery, ...]
+    n: int
 
 
 class Messages:
@@ -86,20 +87,20 @@ class Messages:
         column = "hash" if len(key) == 32 else "message_id"
         db = self._store.reader()
         row = db.execute(
-            f"SELECT hash, envelope, time, idx, conversation FROM outgoing WHERE {column}=?", (key,)  # noqa: S608 - a constant
+            f"SELECT hash, envelope, time, idx, conversation, n FROM outgoing WHERE {column}=?", (key,)  # noqa: S608 - a constant
         ).fetchone()
         if row is not None:
             query = "SELECT recipient, state, attempts, last_code, due FROM delivery WHERE hash=? ORDER BY recipient"
             return _message(SENT, row, tuple(Delivery(*item) for item in db.execute(query, (row[0],))))
         row = db.execute(
-            f"SELECT hash, envelope, time, idx, conversation, state FROM incoming WHERE {column}=?"  # noqa: S608
+            f"SELECT hash, envelope, time, idx, conversation, n, state FROM incoming WHERE {column}=?"  # noqa: S608
             " ORDER BY state='refused'",
             (key,),
         ).fetchone()
         if row is None:
             raise LocalError(codes.MESSAGE_UNKNOWN, key.hex())
         us = self._log.origin.split("/")[1]
-        return _message(RECEIVED, row, (Delivery(us, row[5], 0, "", None),))
+        return _message(RECEIVED, row, (Delivery(us, row[6], 0, "", None),))
 
     def read(self, message: Message) -> body.Letter:
         """The letter itself. The caller logs the access first. Raises MESSAGE-ERASED."""
@@ -169,9 +170,9 @@ class Messages:
         return self.envelope(message), self._storage.unwrap(message.hash, row[0])
 
 
-def _message(direction: str, row: tuple[bytes, bytes, int, int | None, bytes | None], deliveries: tuple[Delivery, ...]) -> Message:
-    hash_, raw, time, index, conversation = row[:5]
+def _message(direction: str, row: tuple[bytes, bytes, int, int | None, bytes | None, int], deliveries: tuple[Delivery, ...]) -> Message:
+    hash_, raw, time, index, conversation, n = row[:6]
     e = parse_envelope(raw)
     return Message(
-        direction, hash_, e.message_id, e.sender, e.recipients, e.lane, time, e.expires, index, conversation, deliveries
+        direction, hash_, e.message_id, e.sender, e.recipients, e.lane, time, e.expires, index, conversation, deliveries, n
     )  # fmt: skip

@@ -66,6 +66,13 @@ class Row:
     time: int
 
 
+class Checked(NamedTuple):
+    """A receipt that passed A3 to A6, and the head that proves it: the answer's, or the closing head of an earlier log."""
+
+    entry: Consigned | Refused
+    head: Head
+
+
 @dataclass(slots=True)
 class Bag:
     """A pouch on its way: the frame, and which delivery each item belongs to."""
@@ -246,7 +253,7 @@ class Outbox:
             raise ProtocolError(protocol_codes.ANSWER_FORM, f"{len(replies)} answers to {len(bag.rows)} items")
         try:
             self._peers.judge(head, about.head)
-            proven = [self._check(row, reply, head) for row, reply in zip(bag.rows, replies, strict=True)]
+            proven = [self._check(bag.peer, row, reply, head) for row, reply in zip(bag.rows, replies, strict=True)]
             settled = self._writer.run(lambda tx: self._store_answers(tx, bag, about, head, replies, proven))
         except HeadError as error:
             self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
@@ -256,23 +263,27 @@ class Outbox:
         if settled:
             self.on_receipt([Notice(row.hash, row.message_id, bag.peer, bag.lane, state, row.time) for row, state in settled])
 
-    def _check(self, row: Row, reply: pouch.Answer, head: Head) -> Consigned | Refused | ProtocolError | None:
+    def _check(self, peer: str, row: Row, reply: pouch.Answer, head: Head) -> Checked | ProtocolError | None:
         if not isinstance(reply, pouch.Receipt):
             return None
         sent = answers.Sent(row.hash, row.message_id, self._log.origin.split("/")[1], row.receipt)
         try:
-            return answers.check_receipt(reply, head, sent, lambda place: self._is_ours(row, place))
+            if reply.closing is not None:  # logged before this peer changed its log
+                head = self._peers.verify_closing(peer, reply.closing)
+            return Checked(answers.check_receipt(reply, head, sent, lambda place: self._is_ours(row, place)), head)
         except ProtocolError as error:
             return error
 
     def _is_ours(self, row: Row, place: Place) -> bool:
-        """Whether the place is that of our entry about this envelope, under a head that we committed."""
-        here = (place.n, place.index) == (self._log.n, row.index)
-        return here and self._log.has_head(TreeHead(place.size, place.root))
+        """Whether the place is that of an entry of ours that submits this envelope, under a head that we committed."""
+        if place.n == self._log.n:
+            return place.index == row.index and self._log.has_head(TreeHead(place.size, place.root))
+        earlier = self._log.numbered(place.n)  # offered before a change of logs, answered after it
+        return earlier.submits(place.index, row.hash) and earlier.has_head(TreeHead(place.size, place.root))
 
     def _store_answers(
         self, tx: Tx, bag: Bag, about: pouch.PouchHead, head: Head, replies: list[pouch.Answer],
-        proven: list[Consigned | Refused | ProtocolError | None],
+        proven: list[Checked | ProtocolError | None],
     ) -> list[tuple[Row, State]]:  # fmt: skip
         self._peers.confirm(tx, head, about.head)
         if about.yours <= self._log.size and about.yours != self._there.get(bag.peer):
@@ -282,25 +293,26 @@ class Outbox:
                 " DO UPDATE SET ours_there=excluded.ours_there",
                 (bag.peer, about.yours),
             )
-        note = self._peers.keep_note(tx, head) if any(isinstance(p, Consigned | Refused) for p in proven) else 0
+        notes = {p.head.origin: self._peers.keep_note(tx, p.head) for p in proven if isinstance(p, Checked)}
         if any(isinstance(reply, pouch.Receipt | pouch.Wants) for reply in replies):
             self._peers.keep_note(tx, bag.head)  # receipts cite this head of ours; an exported proof is under the head cited
         settled = []
-        for row, reply, entry in zip(bag.rows, replies, proven, strict=True):
+        for row, reply, checked in zip(bag.rows, replies, proven, strict=True):
             # an operator, the deadline or another answer may have moved it while this pouch was on its way
             state, receipt = tx.db.execute("SELECT state, receipt FROM delivery WHERE id=?", (row.id,)).fetchone()
             now = replace(row, state=State(state), receipt=receipt)
-            if isinstance(entry, ProtocolError):
-                self._postpone(tx, now, entry.code.code)
-            elif entry is not None and isinstance(reply, pouch.Receipt):
-                settled += self._receipt(tx, bag.peer, now, entry, reply.proven, head, note)
+            if isinstance(checked, ProtocolError):
+                self._postpone(tx, now, checked.code.code)
+            elif checked is not None and isinstance(reply, pouch.Receipt):
+                settled += self._receipt(tx, bag.peer, now, checked, reply.proven, notes[checked.head.origin])
             else:
                 self._other(tx, bag, now, reply, head)
         return settled
 
     def _receipt(
-        self, tx: Tx, peer: str, row: Row, entry: Consigned | Refused, proven: pouch.Proven, head: Head, note: int
+        self, tx: Tx, peer: str, row: Row, checked: Checked, proven: pouch.Proven, note: int
     ) -> list[tuple[Row, State]]:
+        entry, head = checked
         if row.receipt is not None and row.receipt != proven.entry:
             tx.db.execute("UPDATE delivery SET last_code=? WHERE id=?", (protocol_codes.ANSWER_CHANGED.code, row.id))
         state = delivery.after(row.state, Event.CONSIGNED if isinstance(entry, Consigned) else Event.REFUSED)
@@ -353,6 +365,11 @@ class Outbox:
         """Full jitter (ms): anywhere up to twice the last bound, from 1 s to 5 min."""
         bound = min(_RETRY_FIRST << min(attempts, 16), _RETRY_MOST)
         return int.from_bytes(self._random(4), "big") % bound
+
+    def start_links(self, tx: Tx) -> None:
+        """A log that no peer has seen yet: every peer is shown it from size 0."""
+        tx.db.execute("UPDATE peer SET ours_there=0")
+        self._there.clear()
 
     # -- without an answer ---------------------------------------------------------------------------------------------------
 

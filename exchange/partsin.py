@@ -161,7 +161,7 @@ class PartsIn:
             return None
         message_id, sender, place = origin
         index = tx.append(Consigned, envelope_hash, message_id, sender, place)
-        tx.db.execute("UPDATE incoming SET state='consigned', time=?, idx=? WHERE hash=?", (tx.time, index, envelope_hash))
+        tx.db.execute("UPDATE incoming SET state='consigned', time=?, n=?, idx=? WHERE hash=?", (tx.time, tx.n, index, envelope_hash))
         return index
 
     def _refuse(self, tx: Tx, envelope_hash: bytes, error: ProtocolError) -> None:
@@ -170,7 +170,7 @@ class PartsIn:
             return
         message_id, sender, place = origin
         index = tx.append(Refused, envelope_hash, message_id, sender, place, error.code.code, 14)
-        tx.db.execute("UPDATE incoming SET state='refused', idx=? WHERE hash=?", (index, envelope_hash))
+        tx.db.execute("UPDATE incoming SET state='refused', n=?, idx=? WHERE hash=?", (tx.n, index, envelope_hash))
         tx.db.execute("DELETE FROM secret WHERE hash=?", (envelope_hash,))
 
     def _origin(self, tx: Tx, envelope_hash: bytes) -> tuple[bytes, str, Place] | None:

@@ -15,7 +15,7 @@ from exchange.log import Tx
 from exchange.store import Store
 from keys.directory.view import Directory
 from protocol import cbor, codes
-from protocol.checkpoint import Head, verify_head
+from protocol.checkpoint import Head, LogKeys, verify_head
 from protocol.entries import Forked, TreeHead
 from protocol.errors import ProtocolError
 from protocol.heads import HeadError, HeadRecord, Judgement, judge_head
@@ -40,13 +40,26 @@ class Peers:
 
         Raises HEAD-ORIGIN, HEAD-STOPPED, DIRECTORY-UNKNOWN-AUTHORITY, NOTE-*, CHECKPOINT-*. (Check 4; check A2)
         """
-        record = self._directory().log_in_force(authority)
+        return self._verified(note, self._directory().log_in_force(authority).keys)
+
+    def verify_closing(self, authority: str, note: bytes) -> Head:
+        """The closing head of an earlier log of this authority, exactly as the directory lists it, both signatures checked.
+
+        Raises HEAD-CLOSING, HEAD-STOPPED, DIRECTORY-UNKNOWN-AUTHORITY, NOTE-*, CHECKPOINT-*. (Check A3)
+        """
+        said = parse_checkpoint(note.partition(b"\n\n")[0] + b"\n")
+        for record in self._directory().member(authority).logs:
+            if record.keys.origin == said.origin and record.closing == (said.size, said.root):
+                return self._verified(note, record.keys)
+        raise ProtocolError(codes.HEAD_CLOSING, f"size {said.size} of {said.origin}")
+
+    def _verified(self, note: bytes, keys: LogKeys) -> Head:
         head = self._notes.get(note)
-        if head is None or head.origin != record.keys.origin:
+        if head is None or head.origin != keys.origin:
             text = note.partition(b"\n\n")[0] + b"\n"
-            if not text.startswith(record.keys.origin.encode() + b"\n"):
+            if not text.startswith(keys.origin.encode() + b"\n"):
                 raise ProtocolError(codes.HEAD_ORIGIN, parse_checkpoint(text).origin)
-            head = verify_head(note, record.keys, self._verifier).value
+            head = verify_head(note, keys, self._verifier).value
             self._notes[note] = head
             if len(self._notes) > _NOTES:
                 self._notes.popitem(last=False)

@@ -38,6 +38,7 @@ ITEM_FORM = Code("ITEM-FORM", "5", "this item of the pouch is of no kind we know
 TLS_AUTHORITY = Code("TLS-AUTHORITY", "2", "this connection's key belongs to no active authority of the directory", Actor.PEER, "renew the entry in the directory, or the certificate")
 
 # heads (SPEC.md section 3.8)
+HEAD_CLOSING = Code("HEAD-CLOSING", "A3", "this is not a closing head that the directory lists", Actor.PEER, "send the closing head of the earlier log; fetch the directory first if it was closed lately")
 HEAD_ORIGIN = Code("HEAD-ORIGIN", "4", "this head is not of the log that this authority has in force", Actor.PEER, "send the head of the log that the directory lists as in force")
 HEAD_UNLINKED = Code("HEAD-UNLINKED", "4", "this head's proof does not start at a size we have confirmed", Actor.PEER, "send the head again with a proof from the size named")
 HEAD_BROKEN = Code("HEAD-BROKEN", "4", "this head's proof starts rightly and fails", Actor.PEER, "look whether the log was restored from an old copy")

@@ -75,9 +75,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """``consigned`` or ``refused``, proven: asking again gives the same entry at the same index."""
+    """``consigned`` or ``refused``, proven: asking again gives the same entry at the same index.
+
+    ``closing``: the note of its log's closing head, when the entry stands in an earlier log than the one whose head this pouch bears.
+    """
 
     proven: Proven
+    closing: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,8 @@ def encode_answer(answer: Answer) -> bytes:
     row: list[cbor.Value]
     if isinstance(answer, Receipt):
         row = [0, *_proven_row(answer.proven)]
+        if answer.closing is not None:
+            row.append(answer.closing)
     elif isinstance(answer, Wants):
         row = [1, [list(part) for part in answer.parts]]
     elif isinstance(answer, Later):
@@ -232,6 +238,8 @@ def _answer(row: list[cbor.Value]) -> Answer:
     match [_kind(row), *row[1:]]:
         case [0, entry, index, path]:
             return Receipt(Proven(_bytes(entry), _uint(index), parse_path(path)))
+        case [0, entry, index, path, closing]:
+            return Receipt(Proven(_bytes(entry), _uint(index), parse_path(path)), _bytes(closing))
         case [1, list() as parts]:
             pairs = tuple(tuple(_uint(n) for n in _row(part, 2)) for part in parts)
             return Wants(cast("tuple[tuple[int, int], ...]", pairs))
