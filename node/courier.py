@@ -23,6 +23,7 @@ from exchange.exchange import Exchange
 from exchange.outbox import Bag
 from node.clock import monotonic_ms
 from node.peerclient import PeerClient, PeerRefusedError
+from node.sending import Sending
 from protocol import codes as protocol_codes
 from protocol import limits, pouch
 from protocol.entries import Lane
@@ -68,6 +69,7 @@ class PeerCourier:
     ) -> None:
         self.peer = client.peer
         self.contacts = Contacts()
+        self.sending = Sending()
         self._exchange = exchange
         self._client = client
         self._loop = loop
@@ -75,6 +77,7 @@ class PeerCourier:
         self._lanes = {lane: _Lane() for lane in Lane}
         self._uploads: asyncio.Queue[tuple[bytes, tuple[tuple[int, int], ...]]] = asyncio.Queue(maxsize=1024)
         self._uploading: set[bytes] = set()
+        self._standing: dict[bytes, tuple[int, int]] = {}  # of messages whose upload failed: parts and bytes held when it began
         self._prekeys_at = -_PREKEYS_EVERY
         self._hastened = -_HASTEN_EVERY
         self._there = asyncio.Event()
@@ -91,7 +94,8 @@ class PeerCourier:
             self._there.set()
 
     async def run(self) -> None:
-        """Carry until cancelled."""
+        """Carry until cancelled. What waited for its next attempt when the node stopped is tried at once."""
+        self._there.set()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for lane in Lane:
@@ -257,25 +261,33 @@ class PeerCourier:
     def _want(self, envelope_hash: bytes, wanted: tuple[tuple[int, int], ...]) -> None:
         if envelope_hash not in self._uploading and not self._uploads.full():
             self._uploading.add(envelope_hash)
+            self.sending.begin(envelope_hash, wanted)
             self._uploads.put_nowait((envelope_hash, wanted))
 
     async def _run_uploads(self) -> None:
-        pause = _Lane()
         while True:
             envelope_hash, wanted = await self._uploads.get()
+            hurry = True
             try:
                 for number, held in wanted:
                     await self._upload(envelope_hash, number, held)
-                pause.failures = 0
+                self._standing.pop(envelope_hash, None)
             except RogatoryError as error:
                 self._note(error)
-                pause.pause(self._loop.time(), min(error.seconds, 300) if isinstance(error, PassingError) else 0)
-                await asyncio.sleep(pause.not_before - self._loop.time())
+                hurry = self._has_moved(envelope_hash, wanted)
+                await asyncio.sleep(1)
             finally:
                 self._uploading.discard(envelope_hash)
-            with contextlib.suppress(LocalError):  # then it is asked a minute later
-                await asyncio.to_thread(self._exchange.outbox.uploaded, envelope_hash, self.peer)
-            self._lanes[Lane.ROUTINE].wake.set()
+            if hurry:  # else it is asked again a minute later, and others have their turn
+                with contextlib.suppress(LocalError):
+                    await asyncio.to_thread(self._exchange.outbox.uploaded, envelope_hash, self.peer)
+                self._lanes[Lane.ROUTINE].wake.set()
+
+    def _has_moved(self, envelope_hash: bytes, wanted: tuple[tuple[int, int], ...]) -> bool:
+        """Whether the peer held more when this upload began than when the last one did."""
+        before = self._standing.get(envelope_hash)
+        now = self._standing[envelope_hash] = (-len(wanted), sum(held for _, held in wanted))
+        return before is None or now > before
 
     async def _upload(self, envelope_hash: bytes, number: int, held: int) -> None:
         started = monotonic_ms()
@@ -284,7 +296,7 @@ class PeerCourier:
         part = envelope.parts[number]
         path = self._exchange.files.outgoing(part.digest)
         try:
-            await self._client.upload(envelope_hash, number, path, held)
+            await self._client.upload(envelope_hash, number, path, held, lambda at: self.sending.went(envelope_hash, number, at))
         except PeerRefusedError as error:
             if error.status == HTTPStatus.NOT_FOUND:
                 return  # no longer wanted: it was whole already, or the message was refused

@@ -48,6 +48,7 @@ class Place:
     def __init__(self, world: World, name: str, times: dict[str, float]) -> None:
         self.world, self.name, self._times = world, name, times
         self.port = world.directory.member(name).address[1]
+        self.listens_at = self.port
         self.seen: list[str] = []
         self.told: list[tuple[str, int]] = []
         self.couriers: dict[str, PeerCourier] = {}
@@ -82,7 +83,7 @@ class Place:
             self.exchange, self.world.home(self.name), lambda: self.directory().pins(), self._seen, **piece
         )
         self.listener = PeerListener(self.server.app(), self.context_in, times)
-        await self.listener.start("127.0.0.1", self.port)
+        await self.listener.start("127.0.0.1", self.listens_at)
         self.listening = True
 
     def _seen(self, peer: str) -> None:
