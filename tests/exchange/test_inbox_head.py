@@ -362,3 +362,18 @@ def test_a_fork_shown_in_an_answer_is_kept_too(forger: Forger, tmp_path: Path) -
 def _items(frame: bytes) -> list[bytes]:
     _, start = parse_head(frame)
     return parse_items(frame, start)
+
+
+def test_what_the_peer_has_confirmed_survives_a_restart(pair: World) -> None:
+    """The first pouch after a restart is linked rightly at once: no 409, and the head that receipts cite is kept."""
+    pair.send("xa-ca", "xb-ca", b"{}")
+    pair.deliver("xa-ca", "xb-ca")
+    a = pair.reopen("xa-ca")
+    pair.send("xa-ca", "xb-ca", b"{}")
+    bag = a.outbox.bag("xb-ca", Lane.ROUTINE)
+    assert bag is not None
+    answer = pair.exchanges["xb-ca"].inbox.receive("xa-ca", bag.frame)
+    with changes(a, log=1, note=2):
+        a.outbox.take_answer(bag, answer)
+    kept = a.store.reader().execute("SELECT note FROM note WHERE origin=? AND size=?", (a.log.origin, bag.head.size)).fetchone()
+    assert kept == (bag.head.note,)
