@@ -43,6 +43,10 @@ class Household(Protocol):
         """A peer that told of a newer directory, once."""
         ...
 
+    async def refresh_directory(self) -> None:
+        """Take a newer one that was put into the home beside the node."""
+        ...
+
     async def update_directory(self, peer: str) -> None:
         """Fetch the directory from this peer."""
         ...
@@ -93,6 +97,7 @@ class DirectoryWatch:
 
     async def look(self) -> None:
         """Look, if it is time. Raises what ``update_directory`` raises; then the next peer has its turn."""
+        await self._node.refresh_directory()
         now = self._node.clock.now()
         peer = self._node.newer_directory_at() if now - self._looked >= _TOLD_EVERY else None
         peers = sorted(self._node.peers())

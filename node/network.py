@@ -1,8 +1,8 @@
 """What a node knows of its network and shows of itself: the directory in force, pins, TLS contexts; replaced together, while it runs.
 
-    a peer tells of a newer version ─┐
-    every hour ──────────────────────┴─ update ── verified, newer ──> directory, pins, contexts
-                                                 └─ refused ──────> all stays as it was
+    a peer tells of a newer version ─┬─ update ──┬─ verified, newer ──> directory, pins, contexts
+    every hour ──────────────────────┘           └─ refused ──────────> all stays as it was
+    somebody put one into the folder ── refresh ─── the same
 
 Connections from then on use the new keys; those that are open are judged by the new pins at their next request.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from keys.directory import trust
+from keys.directory.store import IN_FORCE
 from keys.directory.view import Directory, Member
 from keys.transport import TransportKey, client_context, server_context, trust_also, validity
 from node import codes
@@ -39,6 +40,7 @@ class Network:
         reread: Callable[[], Sequence[TransportKey]] | None = None,
     ) -> None:  # fmt: skip
         self.authority = authority
+        self._seen = _stamp(folder)
         self.directory = trust.load(folder)
         self._folder = folder
         self._keys = keys
@@ -86,7 +88,19 @@ class Network:
         finally:
             source.stop()
             await client.close()
-        if directory.snapshot_sha256 == self.directory.snapshot_sha256 and directory.expires == self.directory.expires:
+        return await self._take_newer(directory, peer)
+
+    async def refresh(self) -> bool:
+        """Bring into force what was put into the folder beside us (`rogatory directory update`), if anything was; whether it was."""
+        stamp = _stamp(self._folder)
+        if stamp == self._seen:
+            return False
+        self._seen = stamp
+        return await self._take_newer(await asyncio.to_thread(trust.load, self._folder), "")
+
+    async def _take_newer(self, directory: Directory, peer: str) -> bool:
+        ours = self.directory
+        if (directory.version, directory.snapshot_sha256, directory.expires) == (ours.version, ours.snapshot_sha256, ours.expires):
             return False
         await self._take(directory)
         _log.info("directory.taken", version=directory.version, peer=peer)
@@ -97,7 +111,7 @@ class Network:
         try:
             member = directory.member(self.authority)
             keys = await asyncio.to_thread(self._known_keys, member)
-            transport = _key_of(keys, member, self._now())
+            transport = _key_of(keys, member, self._now(), self.transport)
         except RogatoryError as error:  # the others' entries are good all the same
             _log.error("directory.without_us", code=error.code.code, detail=error.detail)
         else:
@@ -122,16 +136,22 @@ class Network:
         return context
 
 
-def _key_of(keys: Sequence[TransportKey], member: Member, now: int) -> TransportKey:
-    """The oldest of our keys that the directory lists and that is still valid: peers with an older directory know it too.
-
-    Raises NOT-IN-DIRECTORY.
-    """
+def _key_of(keys: Sequence[TransportKey], member: Member, now: int, used: TransportKey | None = None) -> TransportKey:
+    """The one used so far while it is listed and valid, because every peer knows it; else the newest that is. NOT-IN-DIRECTORY."""
     listed = [key for key in keys if key.certificate and key.certificate in member.certificates]
     if not listed:
         raise LocalError(codes.NOT_IN_DIRECTORY, "the transport certificate")
-    valid = [key for key in listed if validity(key.certificate)[1] > now]
-    return valid[0] if valid else listed[-1]
+    good = [key for key in listed if validity(key.certificate)[1] > now] or listed
+    kept = [key for key in good if used is not None and key.certificate == used.certificate]
+    return (kept or good)[-1]
+
+
+def _stamp(folder: Path) -> int:
+    """Changes whenever another version comes into force in this folder."""
+    try:
+        return (folder / IN_FORCE).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _certificates(directory: Directory) -> list[bytes]:

@@ -103,8 +103,16 @@ class Node:
     async def update_directory(self, peer: str) -> None:
         """Fetch what this peer shows, and bring it into force if it is newer and good. Raises the DIRECTORY-* codes, PEER-*."""
         if await self.network.update(peer):
-            self.couriers.follow()
-            await asyncio.to_thread(self.exchange.note_directory)
+            await self._follow()
+
+    async def refresh_directory(self) -> None:
+        """Take what `rogatory directory update` has put into the home while we run."""
+        if await self.network.refresh():
+            await self._follow()
+
+    async def _follow(self) -> None:
+        self.couriers.follow()
+        await asyncio.to_thread(self.exchange.note_directory)
 
     # -- running --------------------------------------------------------------------------------------------------------------------
 
