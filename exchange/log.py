@@ -38,21 +38,21 @@ class Tx:
         self.n = log.n
         self.entries: list[bytes] = []
         self._log = log
-        self._last: int | None = None
+        self._closing = b""
 
     @property
     def closes(self) -> bool:
         """Whether this group ends in ``closed``."""
-        return self._last is not None and self._last < len(self.entries)
+        return bool(self.entries) and self.entries[-1] is self._closing
 
     def append(self, cls: type[E], *fields: object) -> int:
         """Append an entry of this kind (fields from key 3 on); its index. Raises LOG-CLOSED after ``closed``."""
         if self._log.closed is not None or self.closes:
             raise LocalError(codes.LOG_CLOSED, self._log.origin)
-        if cls is Closed:
-            self._last = len(self.entries)  # undone with the change: then no entry stands there
         entry: Entry = cls(self.time, self._log.random(SALT), *fields)
         self.entries.append(entry.encode())
+        if cls is Closed:
+            self._closing = self.entries[-1]
         return self._log.size + len(self.entries) - 1
 
 

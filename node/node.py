@@ -18,23 +18,23 @@ from pathlib import Path
 
 import structlog
 
-from exchange.exchange import Exchange, Identity
-from keys.directory.view import Directory, LogRecord
+from exchange import codes as exchange_codes
+from exchange.exchange import Exchange
+from keys.directory.view import Directory
 from keys.keystore import Keystore
 from keys.passphrase import passphrase_from
-from keys.prekeys import PrekeyStore
-from keys.suite import SUITE
 from keys.transport import TransportKey
-from node import codes, housekeeping, logs
+from node import housekeeping, logs
 from node.clock import SystemClock
 from node.couriers import Couriers
 from node.home import Home
 from node.local.server import LocalServer
 from node.network import Network
+from node.opening import open_exchange
 from node.peerlistener import PeerListener
 from node.peerserver import PeerServer
 from node.settings import Settings, load_settings
-from protocol.errors import LocalError, ProtocolError
+from protocol.errors import LocalError
 
 _WORKERS = 16  # threads for cryptography and disk: a few that wait for the writer must not keep the others from work
 _log = structlog.get_logger("node")
@@ -53,7 +53,7 @@ class Node:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fatal: LocalError | None = None
         with contextlib.ExitStack() as undo:
-            self.exchange = self._open_exchange(find_log(self.directory, settings.authority, keystore))
+            self.exchange = self._open_exchange()
             undo.callback(self.exchange.close)
             self.couriers = Couriers(self.exchange, self.network)
             self.local = LocalServer(self)
@@ -66,15 +66,14 @@ class Node:
         passphrase = passphrase_from(settings.passphrase_file)
         return cls(home, settings, Keystore.open(home.keystore, passphrase))
 
-    def _open_exchange(self, record: LogRecord) -> Exchange:
-        pair = self.keystore.log(record.origin.n)
-        prekeys = PrekeyStore(self.home.prekeys, self.keystore.prekey_key)
-        identity = Identity(record.origin, record.keys, pair, prekeys, self.keystore.storage_key())
-        exchange = Exchange(
-            self.home.data, self.settings.guard_path(self.home), identity, lambda: self.directory, SUITE, self.clock,
-            on_fatal=self._on_fatal,
-        )  # fmt: skip
+    def _open_exchange(self) -> Exchange:
+        """The exchange, ready to work. Raises LOG-CLOSED when its log has ended: then the next one must be in force first."""
+        exchange = open_exchange(
+            self.home, self.settings, self.keystore, lambda: self.directory, self.clock, self._on_fatal
+        )
         try:
+            if exchange.log.closed is not None:
+                raise LocalError(exchange_codes.LOG_CLOSED, exchange.log.origin)
             exchange.begin()
         except BaseException:
             exchange.close()
@@ -177,15 +176,3 @@ def run(path: Path) -> int:
     logs.set_up(settings.log_level, settings.log_format)
     asyncio.run(Node.open(home).serve())
     return 0
-
-
-def find_log(directory: Directory, authority: str, keystore: Keystore) -> LogRecord:
-    """This node's log in force. Raises NOT-IN-DIRECTORY when the directory names other keys than the keystore holds."""
-    try:
-        record = directory.log_in_force(authority)
-    except ProtocolError as error:
-        raise LocalError(codes.NOT_IN_DIRECTORY, error.code.code) from None
-    ours = keystore.logs.get(record.origin.n)
-    if ours is None or ours.log_keys(str(record.origin)) != record.keys:
-        raise LocalError(codes.NOT_IN_DIRECTORY, f"the keys of {record.origin}")
-    return record

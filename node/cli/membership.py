@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from exchange.guard import Guard
+from exchange.exchange import Exchange
 from keys.directory import codes as directory_codes
 from keys.directory import selfentry, trust
 from keys.directory.certificate import spki_sha256
@@ -28,6 +28,7 @@ from node.cli.options import FILE, PATH, home_of, home_option, json_option, pass
 from node.cli.screen import at, pairs, show
 from node.clock import SystemClock
 from node.home import Home
+from node.opening import standing_still
 from node.settings import Settings, load_settings
 from protocol.errors import LocalError
 from protocol.names import Origin
@@ -79,20 +80,17 @@ class Own:
         return selfentry.join_request(holder, self.network, member)
 
     @contextmanager
-    def closing_head(self) -> Iterator[tuple[int, bytes]]:
-        """Size and root of the last head of the log in force; no node can start meanwhile.
+    def last_words(self, keystore: Keystore) -> Iterator[Exchange]:
+        """The exchange whose log is to be closed; no node can start meanwhile.
 
-        Raises STORE-IN-USE while one runs, DIRECTORY-NO-LOG.
+        Raises STORE-IN-USE while one runs, DIRECTORY-NO-LOG before a log's first head, and what keeps a log from being opened.
         """
-        path = self.settings.guard_path(self.home)
-        guard = Guard(path) if path.exists() else None
-        try:
-            if guard is None or guard.value is None or not guard.value.size:
+        if not self.admitted or not self.settings.guard_path(self.home).exists():
+            raise LocalError(directory_codes.DIRECTORY_NO_LOG, "this log has no head yet")
+        with standing_still(self.home, self.settings, keystore, trust.load(self.home.directory)) as exchange:
+            if not exchange.log.size:
                 raise LocalError(directory_codes.DIRECTORY_NO_LOG, "this log has no head yet")
-            yield guard.value.size, guard.value.root
-        finally:
-            if guard is not None:
-                guard.close()
+            yield exchange
 
 
 @click.command(epilog="Exit codes: 0 written, 1 refused, 2 usage.")
@@ -153,28 +151,31 @@ def rotate(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Close the log in force at its last head and bring the standby log into force: planned, after amnesia, after theft.
+    """Close the log in force for good and bring the standby log into force.
 
     \b
     rogatory directory rotate --home /var/lib/rogatory --role-key xa-ca-role.key \\
         --share xa-ca-standby-2-share-1.key --share xa-ca-standby-2-share-2.key \\
         --new-share xa-ca-standby-3-share-1.key --new-share xa-ca-standby-3-share-2.key
 
-    The node must be stopped. The two people who hold the shares bring them; the next log's shares are theirs afterwards.
+    The node must be stopped, and starts again once the keepers have published the entry and `directory update` has taken it in.
+    The two people who hold the shares bring them; the next log's shares are theirs afterwards. If it fails, run it again, with other
+    paths for the new shares.
     """
     own = Own.read(home)
-    with own.closing_head() as closing:
+    keystore = own.keystore()
+    with own.last_words(keystore) as exchange:
         secrets = passphrases(files, [path.name for path in (*shares, *new_shares)])
         n, pair = import_standby(list(zip(shares, secrets, strict=False)))
-        keystore, holder = own.keystore(), _holder(role_key, role_passphrase_file)
-        following = LogKeyPair.generate()
-        member = selfentry.rotate(own.member, closing, _next_record(own, n, pair, following))
-        bundle = own.sign(holder, member)
+        holder, following = _holder(role_key, role_passphrase_file), LogKeyPair.generate()
+        standby = _next_record(own, n, pair, following)
+        own.sign(holder, selfentry.rotate(own.member, _now(exchange), standby))  # what is wrong with it is refused before the end
         profile = ARGON2_MODERATE if own.kind is Kind.PRODUCTION else ARGON2_TEST
         export_standby(n + 1, following, list(zip(new_shares, secrets[len(shares) :], strict=True)), profile)
         keystore.add_log(n, pair)
         keystore.save()
-        _write(own, bundle, out, as_json=as_json)
+        closing = exchange.close_log(n, "planned")
+        _write(own, own.sign(holder, selfentry.rotate(own.member, closing, standby)), out, as_json=as_json)
 
 
 @click.command(epilog="Exit codes: 0 written, 1 refused, 2 usage.")
@@ -185,11 +186,13 @@ def rotate(
 @click.option("--yes", is_flag=True, required=True, expose_value=False, help="Needed: a closed log is never opened again.")
 @json_option
 def leave(home: Path, role_key: Path, role_passphrase_file: Path | None, out: Path | None, as_json: bool) -> None:
-    """Sign the end of this authority's membership. Its log closes at its last head and stays listed; the node must be stopped."""
+    """Close the log for good and sign the end of this authority's membership. The log stays listed; the node must be stopped."""
     own = Own.read(home)
-    with own.closing_head() as closing:
-        bundle = own.sign(_holder(role_key, role_passphrase_file), selfentry.leave(own.member, closing))
-        _write(own, bundle, out, as_json=as_json)
+    with own.last_words(own.keystore()) as exchange:
+        holder = _holder(role_key, role_passphrase_file)
+        own.sign(holder, selfentry.leave(own.member, _now(exchange)))  # what is wrong with it is refused before the end
+        closing = exchange.close_log(exchange.log.n + 1, "left")
+        _write(own, own.sign(holder, selfentry.leave(own.member, closing)), out, as_json=as_json)
 
 
 @click.command(epilog="Exit codes: 0 newest directory in force, 1 refused: the one before stays in force, 2 usage.")
@@ -222,6 +225,10 @@ def update(home: Path, root: Path | None, copy: Path, as_json: bool) -> None:
 
 def _holder(path: Path, secret_file: Path | None) -> Holder:
     return Holder.open(path, passphrase_from(secret_file, prompt=f"Passphrase of {path.name}: "))
+
+
+def _now(exchange: Exchange) -> tuple[int, bytes]:
+    return exchange.log.size, exchange.log.root
 
 
 def _next_record(own: Own, n: int, pair: LogKeyPair, following: LogKeyPair) -> LogRecord:

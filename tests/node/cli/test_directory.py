@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
 from exchange.guard import Guard, Guarded
+from exchange.store import Store
+from exchange.storedlog import StoredLog
 from keys.directory import trust
 from keys.directory.view import LogState
 from keys.keystore import Keystore
 from node.home import Home
+from node.node import Node
+from protocol.entries import Opened, parse_entry
+from protocol.errors import LocalError
 from tests.node.cli.conftest import NETWORK, SECRET, call, found, secret_file
 
 
@@ -162,19 +168,50 @@ def test_transport_key_is_rotated_in_two_steps(member):
     assert trust.load(member.net).member("xa-ca").certificates == (kept,)
 
 
-def test_rotate_brings_the_standby_log_into_force(member):
-    _head(member, 41)
+def test_rotate_closes_the_log_and_brings_the_standby_log_into_force(member):
+    _begin(member)
     said = _rotate(member)
     assert said.code == 0, said
+    assert _refusal(lambda: Node.open(Home(member.home()))) == "LOG-CLOSED"
     said = call("directory", "publish", "--folder", member.net, "--entry", member.home() / "entry.json", *member.keepers(), "--json")
     assert said.code == 0, said
     logs = trust.load(member.net).member("xa-ca").logs
     assert [(log.origin.n, log.state) for log in logs] == [(1, LogState.CLOSED), (2, LogState.IN_FORCE), (3, LogState.STANDBY)]
-    assert logs[0].closing == (41, bytes(32))
     keystore = Keystore.open(Home(member.home()).keystore, SECRET.encode())
     assert keystore.log(2).ed25519 == logs[1].keys.ed25519
     checked = call("keys", "standby", "check", *member.shares(n=3), "--passphrase-file", member.secret, "--json").value
     assert (checked["n"], checked["ed25519"]) == (3, logs[2].keys.ed25519.hex())
+    assert member.update().code == 0
+    node = Node.open(Home(member.home()))
+    try:
+        opened, log = parse_entry(node.exchange.log.entry(0)), node.exchange.log.numbered(1)
+        assert isinstance(opened, Opened)
+        assert (opened.n, opened.predecessor) == (2, logs[0].closing)
+        assert logs[0].closing is not None
+        assert parse_entry(log.entry(logs[0].closing[0] - 1)).next_n == 2
+    finally:
+        node.exchange.close()
+
+
+def test_rotate_that_failed_is_run_again(member):
+    _begin(member)
+    (member.home() / "there").mkdir()
+    failed = call("directory", "rotate", *_signed(member), *_shares(member, 2, 3), "--share-passphrase-file", member.secret,
+                  "--out", member.home() / "there", "--json")  # fmt: skip
+    assert failed.code == 1
+    assert _refusal(lambda: Node.open(Home(member.home()))) == "LOG-CLOSED"
+    said = call("directory", "rotate", *_signed(member), *_shares(member, 2, 4), "--share-passphrase-file", member.secret, "--json")
+    assert said.code == 0, said
+
+
+def test_rotate_with_a_wrong_role_key_closes_nothing(member):
+    _begin(member)
+    founder = ["--home", member.home(), "--role-key", member.folder / "f1.key", "--role-passphrase-file", member.secret]
+    said = call("directory", "rotate", *founder, *_shares(member, 2, 3), "--share-passphrase-file", member.secret, "--json")
+    assert (said.code, said.error) == (1, "DIRECTORY-EDGE")
+    said = call("directory", "leave", *founder, "--yes", "--json")
+    assert (said.code, said.error) == (1, "DIRECTORY-EDGE")
+    _begin(member)
 
 
 def test_rotate_and_leave_refuse_while_the_node_runs(member):
@@ -189,7 +226,7 @@ def test_rotate_and_leave_refuse_while_the_node_runs(member):
 
 
 def test_rotate_refuses_shares_of_another_log(member):
-    _head(member, 41)
+    _begin(member)
     assert _rotate(member).code == 0
     said = call("directory", "rotate", *_signed(member), *_shares(member, 3, 4), "--share-passphrase-file", member.secret, "--json")
     assert (said.code, said.error) == (1, "NOT-IN-DIRECTORY")
@@ -197,18 +234,22 @@ def test_rotate_refuses_shares_of_another_log(member):
 
 def test_leave_closes_the_log_and_keeps_it_listed(member):
     assert _leave(member).error == "DIRECTORY-NO-LOG"
-    _head(member, 41)
+    _begin(member)
     assert _leave(member).code == 0
     said = call("directory", "publish", "--folder", member.net, "--entry", member.home() / "entry.json", *member.keepers(), "--json")
     assert said.code == 0, said
     left = trust.load(member.net).member("xa-ca")
     assert (left.active, left.address) == (False, None)
     assert [log.state for log in left.logs] == [LogState.CLOSED, LogState.CLOSED]
-    assert left.logs[0].closing == (41, bytes(32))
+    with closing(Store(Home(member.home()).data)) as store:
+        log = StoredLog(store, left.logs[0].origin)
+        ended = log.closing()
+        assert ended is not None
+        assert (ended.head, ended.next_n) == (left.logs[0].closing, 2)
+        assert parse_entry(log.entry(ended.head.size - 1)).reason == "left"
 
 
 def test_leave_wants_yes(member):
-    _head(member, 41)
     assert call("directory", "leave", *_signed(member), "--json").code == 2
 
 
@@ -272,11 +313,15 @@ def _leave(network):
     return call("directory", "leave", *_signed(network), "--yes", "--json")
 
 
-def _head(network, size):
-    """As if the node had signed a head of this size last."""
-    guard = Guard(Home(network.home()).guard)
-    guard.swap(guard.value, Guarded(f"{NETWORK}/xa-ca/log/1", size, bytes(32)))
-    guard.close()
+def _begin(network):
+    """As if the node had run, and was stopped."""
+    Node.open(Home(network.home())).exchange.close()
+
+
+def _refusal(act):
+    with pytest.raises(LocalError) as caught:
+        act()
+    return caught.value.code.code
 
 
 def test_signers_on_several_machines(network):

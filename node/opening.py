@@ -1,0 +1,55 @@
+"""Opens this authority's exchange: the log that its directory has in force, with the keys of its keystore.
+
+The running node opens it to work; a command opens it, with the node stopped, to end its log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from exchange.exchange import Exchange, Identity
+from exchange.ports import Clock
+from keys.directory.view import Directory, LogRecord
+from keys.keystore import Keystore
+from keys.prekeys import PrekeyStore
+from keys.suite import SUITE
+from node import codes
+from node.clock import SystemClock
+from node.home import Home
+from node.settings import Settings
+from protocol.errors import LocalError, ProtocolError
+
+
+def find_log(directory: Directory, authority: str, keystore: Keystore) -> LogRecord:
+    """This node's log in force. Raises NOT-IN-DIRECTORY when the directory names other keys than the keystore holds."""
+    try:
+        record = directory.log_in_force(authority)
+    except ProtocolError as error:
+        raise LocalError(codes.NOT_IN_DIRECTORY, error.code.code) from None
+    ours = keystore.logs.get(record.origin.n)
+    if ours is None or ours.log_keys(str(record.origin)) != record.keys:
+        raise LocalError(codes.NOT_IN_DIRECTORY, f"the keys of {record.origin}")
+    return record
+
+
+def open_exchange(
+    home: Home, settings: Settings, keystore: Keystore, directory: Callable[[], Directory], clock: Clock,
+    on_fatal: Callable[[LocalError], None],
+) -> Exchange:  # fmt: skip
+    """The exchange of this home; nothing is said in its log yet. Raises NOT-IN-DIRECTORY, STORE-*, GUARD-*, LOG-DAMAGED."""
+    record = find_log(directory(), settings.authority, keystore)
+    pair = keystore.log(record.origin.n)
+    prekeys = PrekeyStore(home.prekeys, keystore.prekey_key)
+    identity = Identity(record.origin, record.keys, pair, prekeys, keystore.storage_key())
+    return Exchange(home.data, settings.guard_path(home), identity, directory, SUITE, clock, on_fatal=on_fatal)
+
+
+@contextmanager
+def standing_still(home: Home, settings: Settings, keystore: Keystore, directory: Directory) -> Iterator[Exchange]:
+    """The exchange while no node runs, and none can start: for what a log says last. Raises what ``open_exchange`` raises."""
+    exchange = open_exchange(home, settings, keystore, lambda: directory, SystemClock(), lambda error: None)
+    try:
+        yield exchange
+    finally:
+        exchange.close()
