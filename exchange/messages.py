@@ -37,7 +37,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message without its content. ``time`` (ms): submitted or consigned; ``n``, ``index``: where, None while pending."""
+    """One message without its content. ``time`` (ms): submitted or consigned; ``n``, ``index``: where, None while pending.
+
+    ``sizes``: bytes of ciphertext of each part from 1 on.
+    """
 
     direction: str
     hash: bytes
@@ -51,6 +54,7 @@ class Message:
     conversation: bytes | None
     deliveries: tuple[Delivery, ...]
     n: int
+    sizes: tuple[int, ...]
 
 
 class Messages:
@@ -174,5 +178,6 @@ def _message(direction: str, row: tuple[bytes, bytes, int, int | None, bytes | N
     hash_, raw, time, index, conversation, n = row[:6]
     e = parse_envelope(raw)
     return Message(
-        direction, hash_, e.message_id, e.sender, e.recipients, e.lane, time, e.expires, index, conversation, deliveries, n
+        direction, hash_, e.message_id, e.sender, e.recipients, e.lane, time, e.expires, index, conversation, deliveries, n,
+        tuple(part.length for part in e.parts[1:]),
     )  # fmt: skip

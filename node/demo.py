@@ -17,7 +17,7 @@ from rich.console import Console
 from exchange.auditor.examination import verify_bundle
 from node import democontent
 from node.clock import SystemClock, monotonic_ms
-from node.demopicture import farewell, picture
+from node.demopicture import carrying, farewell, picture
 from node.demostage import Actor, Told, await_receipts, raised
 
 AUTHORITIES = ("xa-ca", "xb-ca", "xc-ca")
@@ -79,10 +79,10 @@ def _story(actors: dict[str, Actor], files: dict[str, democontent.File], screen:
     def tell(actor: Actor, to: str, kind: str, form: dict[str, Any], about: str, **more: Any) -> str:
         number = len(told) + 1
         before = monotonic_ms()
-        with screen.status(f"{number}. {kind} from {actor.place.authority} to {to} …"):
+        with carrying(screen, f"{number}. {kind} from {actor.place.authority} to {to} …") as watch:
             message = {"from": f"{actor.place.authority}/{more.pop('office')}", "to": [to], "kind": kind, "form": form, **more}
             sent = actor.send(message)
-            done = await_receipts(actor, sent["message_id"])
+            done = await_receipts(actor, sent["message_id"], watch)
         took = monotonic_ms() - before
         told.append(Told(number, actor.place.authority, to, kind, more.get("lane", "routine"), about, {**sent, **done}, took))
         screen.print(f"  {number}  [bold]{kind}[/bold]  {actor.place.authority} ──▶ {to}  [dim]{took} ms[/dim]")

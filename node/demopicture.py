@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from node.cli.screen import size
 from node.demostage import Actor, Told
+
+
+@contextmanager
+def carrying(screen: Console, title: str) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A line while one message is on its way: with a bar and bytes when it has attachments. Nothing without a terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[bytes]}"))
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bars:
+        task = bars.add_task(title, total=None, bytes="")
+
+        def watch(message: dict[str, Any]) -> None:
+            sent = sum(each["bytes_sent"] for each in message["deliveries"])
+            total = sum(each["bytes_total"] for each in message["deliveries"])
+            bars.update(task, completed=sent, total=total or None, bytes=f"{size(sent)} of {size(total)}" if total else "")
+
+        yield watch
 
 
 def picture(screen: Console, told: Sequence[Told], actors: Mapping[str, Actor]) -> None:

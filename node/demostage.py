@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
@@ -86,11 +86,12 @@ def raised(folder: Path, authorities: tuple[str, ...]) -> Iterator[tuple[World, 
             process.join(15)
 
 
-def await_receipts(actor: Actor, message_id: str) -> dict[str, Any]:
-    """Wait until every recipient's receipt of this message is proven and stored. Raises DEMO-STUCK."""
+def await_receipts(actor: Actor, message_id: str, watch: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Wait until every recipient's receipt of this message is proven and stored; ``watch`` sees it meanwhile. Raises DEMO-STUCK."""
     deadline = monotonic_ms() + _PATIENCE
     while monotonic_ms() < deadline:
         message: dict[str, Any] = actor.client.get(f"/v1/messages/{message_id}")
+        watch(message)
         if all(delivery["state"] == "delivered" for delivery in message["deliveries"]):
             return message
         time.sleep(0.05)  # noqa: TID251 - nothing to wait on: the change happens in another process

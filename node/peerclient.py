@@ -104,14 +104,23 @@ class PeerClient:
                 raise FileNotFoundError(name) from None
             raise
 
-    async def upload(self, envelope_hash: bytes, number: int, path: Path, offset: int) -> None:
-        """Upload a part from this offset. Raises PEER-REFUSED (409 names the bytes held), PEER-UNREACHABLE, FILE-ACCESS."""
+    async def upload(
+        self, envelope_hash: bytes, number: int, path: Path, offset: int, went: Callable[[int], None] = lambda at: None
+    ) -> None:
+        """Upload a part from this offset; ``went`` is told how many of its bytes have gone, each time the next may go.
+
+        Raises PEER-REFUSED (409 names the bytes held), PEER-UNREACHABLE, FILE-ACCESS.
+        """
         target = f"/v1/parts/{envelope_hash.hex()}/{number}?offset={offset}"
         length = {hdrs.CONTENT_LENGTH: str(await asyncio.to_thread(_size, path) - offset)}
         with self._failures():
             async with asyncio.timeout(self._patience.piece) as limit:
-                data = _from(path, offset, lambda: limit.reschedule(_in(self._patience.piece)))
-                await self._exchange("EVIDENCE", "PUT", target, data=data, headers=length)
+
+                def moved(at: int) -> None:
+                    limit.reschedule(_in(self._patience.piece))
+                    went(at)
+
+                await self._exchange("EVIDENCE", "PUT", target, data=_from(path, offset, moved), headers=length)
 
     async def _call(
         self, connection: str, method: str, target: str, data: bytes | None = None, take: Callable[[bytes], None] | None = None
@@ -201,13 +210,14 @@ def _size(path: Path) -> int:
         raise LocalError(codes.FILE_ACCESS, f"{path.name}: {error.strerror}") from None
 
 
-async def _from(path: Path, offset: int, went: Callable[[], None]) -> AsyncIterator[bytes]:
-    """The rest of a file; ``went`` is told before each piece that the last one has gone."""
+async def _from(path: Path, offset: int, went: Callable[[int], None]) -> AsyncIterator[bytes]:
+    """The rest of a file; ``went`` is told before each piece how much has gone before it."""
     chunks = read_chunks(path, offset)
     while chunk := await asyncio.to_thread(next, chunks, b""):
-        went()
+        went(offset)
         yield chunk
-    went()
+        offset += len(chunk)
+    went(offset)
 
 
 def _in(seconds: float) -> float:

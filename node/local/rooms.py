@@ -64,12 +64,25 @@ class Contact(Protocol):
         ...
 
 
+class Sending(Protocol):
+    """How far parts have come on their way to a peer."""
+
+    def sent(self, envelope_hash: bytes, lengths: Sequence[int]) -> int:
+        """Bytes of ciphertext, of parts that are so long."""
+        ...
+
+
 class Courier(Protocol):
     """The one who carries for a peer."""
 
     @property
     def contacts(self) -> Contact:
         """What it last saw."""
+        ...
+
+    @property
+    def sending(self) -> Sending:
+        """How far it has come."""
         ...
 
 

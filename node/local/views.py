@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exchange.cases import Case, Outcome
-from exchange.messages import SENT, Message
+from exchange.messages import SENT, Delivery, Message
 from exchange.people import Person
 from node.local.apikeys import ApiKey
 from node.local.rooms import Rooms
 from protocol.body import Letter
+from protocol.delivery import State
 
 
 def instant(ms: int | None) -> str | None:
@@ -41,10 +42,22 @@ def message_view(rooms: Rooms, message: Message) -> dict[str, Any]:
                 "authority": each.authority, "state": each.state, "attempts": each.attempts, "last_code": each.last_code,
                 "due": instant(each.due),
                 "receipt_index": _receipt_index(rooms, message, each.authority) if sent else message.index,
+                **(_progress(rooms, message, each) if sent else {}),
             }
             for each in message.deliveries
         ],
     }  # fmt: skip
+
+
+def _progress(rooms: Rooms, message: Message, delivery: Delivery) -> dict[str, int]:
+    """Bytes of attachments, as ciphertext: how many there are, and how many have gone to this recipient."""
+    total, courier = sum(message.sizes), rooms.host.couriers.get(delivery.authority)
+    sent = 0
+    if delivery.state == State.DELIVERED:
+        sent = total
+    elif delivery.state == State.WANTED and courier is not None:
+        sent = courier.sending.sent(message.hash, message.sizes)
+    return {"bytes_sent": sent, "bytes_total": total}
 
 
 def letter_view(authority: str, letter: Letter) -> dict[str, Any]:
