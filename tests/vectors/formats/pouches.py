@@ -102,6 +102,7 @@ _offer = offer_row(OFFER)
 _answers = {
     "receipt": ("an entry, proven", encode_answer(Receipt(PROVEN))),
     "receipt-only-entry": ("the first entry of a log has no path", encode_answer(Receipt(Proven(PROVEN.entry, 0, ())))),
+    "receipt-closing": ("an entry of an earlier log, under its closing head", encode_answer(Receipt(PROVEN, NOTE))),
     "wants": ("two parts, one of them begun", encode_answer(Wants(((1, 0), (2, 16_384))))),
     "wants-nothing": ("the last part is being verified", encode_answer(Wants(()))),
     "later": ("no prekeys", encode_answer(Later("TIME-CLOCK", 60))),
@@ -117,6 +118,8 @@ _wrong: dict[str, tuple[str, cbor.Value]] = {
     "receipt-of-three": ("no path", [0, PROVEN.entry, 4]),
     "receipt-index-text": ("a text where a number belongs", [0, PROVEN.entry, "4", []]),
     "receipt-path-64": ("longer than any path", [0, PROVEN.entry, 4, [HASH] * 64]),
+    "receipt-closing-text": ("a text where the note's bytes belong", [0, PROVEN.entry, 4, list(PATH), "note"]),
+    "receipt-of-six": ("more than the closing head", [0, PROVEN.entry, 4, list(PATH), b"note", b""]),
     "wants-int": ("not an array", [1, 0]),
     "wants-of-one": ("a part without its bytes held", [1, [[1]]]),
     "wants-negative": ("below zero", [1, [[1, -1]]]),
