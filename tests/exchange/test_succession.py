@@ -25,7 +25,19 @@ from keys.directory.view import LogState
 from keys.logkeys import LogKeyPair
 from protocol import limits, pouch
 from protocol.checkpoint import Checkpoint, sign_head
-from protocol.entries import Closed, Consigned, Filler, Lane, Opened, Prekeys, Receipted, Submitted, TreeHead, parse_entry
+from protocol.entries import (
+    Closed,
+    Consigned,
+    Filler,
+    Lane,
+    Opened,
+    Place,
+    Prekeys,
+    Receipted,
+    Submitted,
+    TreeHead,
+    parse_entry,
+)
 from protocol.errors import LocalError, RogatoryError
 from protocol.policy import format_policy, policy_for
 from protocol.pouch import Ask, HeadOffer, PouchHead, Receipt
@@ -425,3 +437,51 @@ def test_a_message_of_the_old_log_is_exported_under_the_closing_head(world: Worl
     assert (message.n, message.index) == (1, sent.index)
     evidence = Evidence(*exchange.log.numbered(1).prove_closed(sent.index))
     assert evidence.note.split(b"\n")[1] == str(closing.size).encode()
+
+
+def test_peers_are_shown_the_next_log_from_its_beginning(world: World) -> None:
+    for _ in range(5):
+        world.send(A, B, b"{}")
+        world.deliver(A, B)
+    sent = world.send(A, B, b"{}")
+    _change(world, A)
+    a, b = world.exchanges[A], world.exchanges[B]
+    assert b.peers.record(a.log.numbered(1).origin).greatest.size > a.log.size  # type: ignore[union-attr]
+    bag = a.outbox.bag(B, Lane.ROUTINE)
+    assert bag is not None
+    assert pouch.parse_head(bag.frame)[0].head.old_size == 0
+    a.outbox.take_answer(bag, b.inbox.receive(A, bag.frame))
+    assert _state(a, sent.hash) == "delivered"
+
+
+@pytest.mark.parametrize("wrong", ["another message", "another kind", "no such log", "no such head"])
+def test_a_receipt_may_cite_no_other_place_of_the_old_log(world: World, wrong: str) -> None:
+    a, b = world.exchanges[A], world.exchanges[B]
+    sent, other = world.send(A, B, b'{"m": 1}'), world.send(A, B, b'{"m": 2}')
+    closing = _change(world, A)
+    a = world.exchanges[A]
+    place = {
+        "another message": Place(1, other.index, *closing),
+        "another kind": Place(1, 0, *closing),
+        "no such log": Place(3, sent.index, *closing),
+        "no such head": Place(1, sent.index, closing.size, bytes(32)),
+    }[wrong]
+    index = b.writer.run(lambda tx: tx.append(Consigned, sent.hash, sent.message_id, A, place))
+    good = b.writer.run(lambda tx: tx.append(Consigned, other.hash, other.message_id, A, Place(1, other.index, *closing)))
+    bag = a.outbox.bag(B, Lane.ROUTINE)
+    assert bag is not None
+    head = b.log.head()
+    old = a.peers.greatest(B)
+    about = PouchHead(Lane.ROUTINE, HeadOffer(old, b.log.consistency(old, head), head.note), 0, 1)
+    replies = {sent.hash: Receipt(b.log.prove(index, head)), other.hash: Receipt(b.log.prove(good, head))}
+    a.outbox.take_answer(bag, pouch.encode_pouch(about, [pouch.encode_answer(replies[row.hash]) for row in bag.rows]))
+    delivery = a.messages.find(sent.hash).deliveries[0]
+    assert (delivery.state, delivery.last_code) == ("queued", "ANSWER-PLACE")
+    assert _state(a, other.hash) == "delivered"
+
+
+def test_a_log_that_named_another_next_is_not_followed_by_this_one(world: World) -> None:
+    closing = world.exchanges[A].close_log(3, "planned")
+    _enlist(world, A, closing)
+    world.exchanges.pop(A).close()
+    assert _code(lambda: world.open(A)) == "GUARD-AHEAD"
