@@ -17,11 +17,12 @@ from exchange.bundle import Disclosure, Evidence, Materials, metadata_of, write_
 from exchange.log import Log
 from exchange.messages import SENT, Message, Messages
 from exchange.store import Store
-from exchange.tilefolder import write_log
+from exchange.tilefolder import write_file, write_log
 from protocol import cbor, parts
 from protocol.checkpoint import parse_checkpoint
 from protocol.entries import Consigned, Place, Refused, parse_entry
 from protocol.note import parse_note
+from protocol.policy import format_policy, policy_for
 from protocol.pouch import Proven
 
 _Proofs: TypeAlias = tuple[Evidence, Mapping[str, Evidence], tuple[Evidence, ...]]
@@ -46,16 +47,19 @@ class Exporter:
             return write_bundle(Materials(envelope, origin, receipts, directory, metadata, shown, earlier), folder)
 
     def export_log(self, folder: Path, n: int | None = None) -> int:
-        """Write our whole log ``n`` as C2SP tiles into a new or empty folder; the head's size.
+        """Write our whole log ``n`` as C2SP tiles into a new or empty folder, with ``policy.txt`` beside; the head's size.
 
-        With its head of now; an earlier log than the one in force (None) with its closing head. Raises EXPORT-FOLDER, LOG-RANGE.
+        With its head of now; an earlier log than the one in force (None) with its closing head. Raises EXPORT-FOLDER, LOG-RANGE,
+        DIRECTORY-*.
         """
         log = self._log.numbered(self._log.n if n is None else n)
+        keys = metadata_of(self._directory)[0].log(log.origin).keys
         note = self._log.head().note if log is self._log else log.closing_note()
         size = parse_checkpoint(parse_note(note).text).size
         step = 4096
         entries = (entry for at in range(0, size, step) for entry in log.entries(at, min(at + step, size)))
         write_log(entries, note, folder)
+        write_file(folder, "policy.txt", format_policy(policy_for(keys, (), 0)))
         return size
 
     def _sent(self, message: Message) -> _Proofs:

@@ -28,7 +28,7 @@ def write_log(entries: Iterable[bytes], note: bytes, folder: Path) -> None:
     frontier = Frontier()
     rows: dict[int, list[bytes]] = {}
     for number, bundle in enumerate(_rows(entries)):
-        _write(folder, tile_path(ENTRIES, number, len(bundle)), encode_bundle(bundle))
+        write_file(folder, tile_path(ENTRIES, number, len(bundle)), encode_bundle(bundle))
         for entry in bundle:
             for level, _, value in frontier.append(leaf_hash(entry)):
                 if level % HEIGHT == 0:
@@ -37,20 +37,21 @@ def write_log(entries: Iterable[bytes], note: bytes, folder: Path) -> None:
         raise LocalError(codes.LOG_DAMAGED, f"{frontier.size} entries, a head of {head.size}")
     for level, hashes in rows.items():
         for number, row in enumerate(_rows(hashes)):
-            _write(folder, tile_path(level, number, len(row)), b"".join(row))
-    _write(folder, "checkpoint", note)
+            write_file(folder, tile_path(level, number, len(row)), b"".join(row))
+    write_file(folder, "checkpoint", note)
 
 
-def _rows(items: Iterable[bytes]) -> Iterator[list[bytes]]:
-    source = iter(items)
-    while row := list(islice(source, WIDTH)):
-        yield row
-
-
-def _write(folder: Path, name: str, data: bytes) -> None:
+def write_file(folder: Path, name: str, data: bytes) -> None:
+    """One file below this folder. Raises EXPORT-FOLDER."""
     path = folder / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except OSError as error:
         raise LocalError(codes.EXPORT_FOLDER, f"{name}: {error.strerror}") from None
+
+
+def _rows(items: Iterable[bytes]) -> Iterator[list[bytes]]:
+    source = iter(items)
+    while row := list(islice(source, WIDTH)):
+        yield row

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import Field
 
 from exchange import codes as exchange_codes
-from node.local.calls import Answer, Call, Route, parse_id
+from node.local.calls import Answer, Body, Call, Route, parse_id
 from node.local.doctor import examine
+from node.local.problems import CallError
 from node.local.views import instant, page
 from protocol.delivery import Event
 from protocol.errors import LocalError
@@ -85,6 +89,24 @@ def status(call: Call) -> Answer:
     )  # fmt: skip
 
 
+class LogOrder(Body):
+    """Where to write a log; ``n``: which of ours, the one in force when left out."""
+
+    out: Annotated[str, Field(min_length=1, max_length=4096)]
+    n: Annotated[int | None, Field(ge=1, le=1 << 31)] = None
+
+
+def export_log(call: Call) -> Answer:
+    """POST /v1/log/export: our whole log as C2SP tiles in a folder of this host. It holds no content."""
+    order = call.parsed(LogOrder)
+    out = Path(order.out)
+    if not out.is_absolute():
+        raise CallError([{"loc": "/out", "msg": "must be absolute", "code": "FORMAT"}])
+    rooms = call.rooms
+    size = rooms.exporter.export_log(out, order.n)
+    return Answer({"origin": rooms.exchange.log.numbered(order.n or rooms.exchange.log.n).origin, "size": size, "out": str(out)})
+
+
 def doctor(call: Call) -> Answer:
     """GET /v1/doctor: every check, and for each that fails what mends it."""
     checks = examine(call.rooms)
@@ -105,4 +127,5 @@ ROUTES: Final = (
     Route("GET", "/v1/forms/{kind}/schema", schema),
     Route("GET", "/v1/status", status),
     Route("GET", "/v1/doctor", doctor, socket=True),
+    Route("POST", "/v1/log/export", export_log, socket=True),
 )

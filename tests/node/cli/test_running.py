@@ -100,6 +100,34 @@ def test_a_request_there_and_its_proofs(house, tmp_path):
     assert (again.code, again.error) == (1, "EXPORT-FOLDER")
 
 
+def test_the_whole_log_and_its_policy(house, tmp_path):
+    assert house.send(person=house.duty).code == 0
+    out = tmp_path / "log"
+    exported = house.ask("export", "--log", "--out", out)
+    assert exported.code == 0, exported
+    assert exported.value["origin"] == "exercise.example/xa-ca/log/1"
+    assert (out / "checkpoint").read_text().splitlines()[:2] == [exported.value["origin"], str(exported.value["size"])]
+    assert "self" in (out / "policy.txt").read_text()
+    assert call("verify", out, "--policy", out / "policy.txt", "--json").code == 0
+    assert call("verify", out, "--json").code == 3
+    bundle = next(path for path in (out / "tile" / "entries").rglob("*") if path.is_file())
+    raw = bundle.read_bytes()
+    bundle.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    assert call("verify", out, "--policy", out / "policy.txt", "--json").code == 1
+    again = house.ask("export", "--log", "--out", out)
+    assert (again.code, again.error) == (1, "EXPORT-FOLDER")
+    unknown = house.ask("export", "--log", "--n", 7, "--out", tmp_path / "other")
+    assert unknown.code == 1, unknown
+    assert not (tmp_path / "other").exists()
+    text = call("export", "--home", house.home(), "--log", "--out", tmp_path / "third")
+    assert "rogatory verify" in text.out
+
+
+@pytest.mark.parametrize("options", [(), ("--log", "--message", "5f2c"), ("--log", "--disclose", "0"), ("--message", "5f2c", "--n", "1")])
+def test_export_needs_one_thing_to_export(house, tmp_path, options):
+    assert call("export", "--home", house.home(), "--out", tmp_path / "out", *options).code == 2
+
+
 def test_the_text_of_every_list(house):
     house.send(person=house.duty)
     for command in (["inbox"], ["outbox", "list"], ["outbox", "list", "--open"], ["drafts"], ["people", "list"], ["keys", "api-key", "list"]):
