@@ -72,9 +72,10 @@ class Contact:
         return self._peers.greatest_note(origin_hash)
 
     def shown_own_head(self, note: bytes) -> None:
-        """A peer shows a head of our log that we do not know. With our two signatures on it our keys are stolen: stop signing.
+        """A peer shows a head of our log that we do not know. With our two signatures on it our keys are stolen.
 
-        Raises LOG-STOPPED then. The bare word of a peer stops nobody: a note that does not verify is ignored.
+        Then signing stops: LOG-STOPPED is raised, now and at every later start. The bare word of a peer stops nobody: a note
+        that does not verify is ignored.
         """
         try:
             head = verify_head(note, self._log.keys, self._verifier).value
@@ -82,5 +83,8 @@ class Contact:
             return
         if head.size <= self._log.size and self._log.has_head(TreeHead(head.size, head.root)):
             return
-        self._log.stop(f"a head of size {head.size} that this node never signed")
-        raise LocalError(codes.LOG_STOPPED, f"size {head.size}")
+        why = f"a head of size {head.size} that this node never signed"
+        self._log.stop(why)
+        stopped = ("INSERT OR REPLACE INTO meta VALUES (?,?)", (f"stopped/{self._log.n}", why.encode()))
+        self._writer.run(lambda tx: tx.db.execute(*stopped))
+        raise LocalError(codes.LOG_STOPPED, why)

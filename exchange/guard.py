@@ -37,6 +37,7 @@ class Guard:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            _sync_folder(path.parent)
         except OSError as error:
             raise LocalError(codes.GUARD_WRITE, f"{path}: {error.strerror}") from None
         try:
@@ -80,6 +81,14 @@ class Guard:
     def close(self) -> None:
         """Let the file go."""
         os.close(self._file)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _format(sequence: int, value: Guarded) -> bytes:

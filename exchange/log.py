@@ -93,6 +93,8 @@ class Log(StoredLog):
         self._frontier = merkle.Frontier.read(self.size, tiles.TileReader(self._fetch_from(db)))
         if self._frontier.root() != self.root:
             raise LocalError(codes.LOG_DAMAGED, f"size {self.size}")
+        stopped = db.execute("SELECT value FROM meta WHERE key=?", (f"stopped/{self.n}",)).fetchone()
+        self.stopped = "" if stopped is None else bytes(stopped[0]).decode()
         self.closed = self.closing(db)
         self._before = self._predecessor(db)
         self._check_guard(db)

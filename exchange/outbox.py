@@ -132,11 +132,6 @@ class Outbox:
             "INSERT INTO delivery (hash, recipient, lane, state, expires, due) VALUES (?,?,?,'queued',?,?)",
             [(e.hash, recipient, int(e.lane), e.expires, self._clock.now()) for recipient in e.recipients],
         )
-        if len(e.parts) > 1:
-            tx.db.executemany(
-                "INSERT INTO outgoing_part VALUES (?,?,?,?)",
-                [(e.hash, i, part.digest, part.length) for i, part in enumerate(e.parts[1:], 1)],
-            )
         submission = Submission(e.hash, e.message_id, index)
         if also is not None:
             also(tx, submission)

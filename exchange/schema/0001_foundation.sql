@@ -22,14 +22,12 @@ CREATE TABLE outgoing (hash BLOB PRIMARY KEY, message_id BLOB NOT NULL UNIQUE, e
                        time INTEGER NOT NULL, conversation BLOB NOT NULL, sequence INTEGER NOT NULL);
 CREATE TABLE delivery (id INTEGER PRIMARY KEY, hash BLOB NOT NULL REFERENCES outgoing, recipient TEXT NOT NULL,
                        lane INTEGER NOT NULL, state TEXT NOT NULL, expires INTEGER NOT NULL, due INTEGER NOT NULL,
-                       attempts INTEGER NOT NULL DEFAULT 0, last_code TEXT NOT NULL DEFAULT '', wants BLOB,
+                       attempts INTEGER NOT NULL DEFAULT 0, last_code TEXT NOT NULL DEFAULT '',
                        receipt BLOB, receipt_index INTEGER, receipt_path BLOB, receipt_note INTEGER REFERENCES note,
                        UNIQUE (hash, recipient));
 CREATE INDEX outgoing_conversation ON outgoing (conversation);
 CREATE INDEX delivery_due ON delivery (recipient, lane, due) WHERE state IN ('queued', 'wanted');
 CREATE INDEX delivery_expiry ON delivery (expires) WHERE state IN ('queued', 'wanted', 'held');
-CREATE TABLE outgoing_part (hash BLOB NOT NULL, i INTEGER NOT NULL, digest BLOB NOT NULL, length INTEGER NOT NULL,
-                            PRIMARY KEY (hash, i)) WITHOUT ROWID;
 
 -- Messages that came: pending (parts missing), consigned or refused; with the sender's proof. Unique for ever: the duplicate check.
 CREATE TABLE incoming (hash BLOB PRIMARY KEY, sender TEXT NOT NULL, message_id BLOB NOT NULL, envelope BLOB NOT NULL,
@@ -47,5 +45,5 @@ CREATE TABLE wrap_try (hash BLOB PRIMARY KEY, tries INTEGER NOT NULL) WITHOUT RO
 CREATE TABLE refusal_count (peer TEXT NOT NULL, day INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (peer, day)) WITHOUT ROWID;
 -- Where our current set of prekeys stands in our log.
 CREATE TABLE published_prekeys (n INTEGER PRIMARY KEY, idx INTEGER NOT NULL);
--- Single facts: the snapshot of the directory that was logged last.
+-- Single facts: the snapshot of the directory that was logged last; why log n signs nothing any more (stopped/n).
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

@@ -290,6 +290,15 @@ def test_HEAD_6_with_both_signatures_we_stop(forger: Forger, pair: World) -> Non
         forger.log(Filler)
 
 
+def test_HEAD_6_what_stopped_us_stops_the_next_start_too(forger: Forger, pair: World) -> None:
+    keys, signer = forger.ours.log.keys, pair.holdings["xa-ca"].log
+    with pytest.raises(LocalError):
+        forger.ours.contact.shown_own_head(sign_head(Checkpoint(keys.origin, 10_000, bytes(32)), 9, signer, keys))
+    with pytest.raises(LocalError) as caught:
+        pair.reopen("xa-ca")
+    assert caught.value.code.code == "LOG-STOPPED"
+
+
 def test_HEAD_6_another_root_at_a_size_of_ours(forger: Forger, pair: World) -> None:
     keys, signer = forger.ours.log.keys, pair.holdings["xa-ca"].log
     with pytest.raises(LocalError) as caught:
