@@ -96,11 +96,13 @@ class Cases:
     def propose(self, actor: bytes, wanted: Proposal, also: Also | None = None) -> Outcome:
         """Seal and send what one person or a policy may send; keep everything else for a second person.
 
-        ``also`` runs in the transaction. Raises PERSON-*, ROLE-MISSING, and what ``Composer.compose`` and ``Sealer.seal`` raise.
+        ``also`` runs in the transaction. Raises PERSON-*, ROLE-MISSING, DISK-RESERVE, and what ``Composer.compose`` and
+        ``Sealer.seal`` raise.
         """
         office = str(wanted.from_office)
         self._drafter(actor, office)
         composed = self.composer.compose(wanted)
+        self._exchange.reserve.demand(wanted.lane)
         sealed = self._exchange.outbox.seal(composed.draft)
         keep = also or (lambda tx, outcome: None)
 

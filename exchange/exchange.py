@@ -9,6 +9,7 @@ answers a peer's pouch, so a test or a simulator can stand in for HTTP by callin
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from exchange.partsin import PartsIn
 from exchange.peers import Peers
 from exchange.ports import Clock, Random
 from exchange.prekeyshelf import PrekeyShelf
+from exchange.reserve import Reserve
 from exchange.sealing import Sealer
 from exchange.store import Store
 from exchange.succession import close_log, keep_closing, submit_again
@@ -54,17 +56,20 @@ class Identity:
 class Exchange:
     """Everything of one authority that must not be lost.
 
-    ``folder``: database and parts; ``guard``: a path of its own, best on other hardware.
+    ``folder``: database and parts; ``guard``: a path of its own, best on other hardware; ``reserve``: bytes of the disk that routine
+    messages leave free, ``free`` gives those that are.
     """
 
     def __init__(
         self, folder: Path, guard: Path, identity: Identity, directory: Callable[[], DirectoryView], suite: Suite1, clock: Clock,
         *, random: Random = os.urandom, on_fatal: Callable[[LocalError], None] = lambda error: None,
+        reserve: int = 0, free: Callable[[], int] | None = None,
     ) -> None:  # fmt: skip
         self.us = identity.origin.authority
         self.directory = directory
         self.clock = clock
         network_id = directory().network_id
+        self.reserve = Reserve(free or (lambda: shutil.disk_usage(folder).free), reserve, clock)
         self.store = Store(folder)
         try:
             self.guard = Guard(guard)
@@ -88,9 +93,9 @@ class Exchange:
         )  # fmt: skip
         self.inbox = Inbox(
             self.store, self.writer, self.log, self.peers, self.shelf, self.files, identity.storage, suite, clock, network_id,
-            self._directory_version,
+            self._directory_version, self.reserve,
         )  # fmt: skip
-        self.parts_in = PartsIn(self.store, self.writer, self.files, identity.storage, suite, self._consigned)
+        self.parts_in = PartsIn(self.store, self.writer, self.files, identity.storage, suite, self.reserve, self._consigned)
         self.contact = Contact(self.writer, self.log, self.peers, self.shelf, suite)
         self.messages = Messages(self.store, self.writer, self.log, self.files, identity.storage, suite)
 

@@ -23,6 +23,7 @@ from exchange.partfiles import PartFiles
 from exchange.peers import Peers
 from exchange.ports import Clock
 from exchange.prekeyshelf import PrekeyShelf
+from exchange.reserve import Reserve
 from exchange.store import Store
 from exchange.writer import Writer
 from keys.storage import StorageKey
@@ -74,10 +75,11 @@ class Inbox:
     def __init__(
         self, store: Store, writer: Writer, log: Log, peers: Peers, shelf: PrekeyShelf, files: PartFiles,
         storage: StorageKey, sealing: Sealing, clock: Clock, network_id: bytes, directory_version: Callable[[], int],
+        reserve: Reserve,
     ) -> None:  # fmt: skip
         self._store, self._writer, self._log, self._peers, self._shelf = store, writer, log, peers, shelf
         self._files, self._storage, self._sealing, self._clock = files, storage, sealing, clock
-        self._network_id, self._directory_version = network_id, directory_version
+        self._network_id, self._directory_version, self._reserve = network_id, directory_version, reserve
         self._us = Origin.parse(log.origin).authority
         self.on_consigned: Told = nobody
 
@@ -128,6 +130,7 @@ class Inbox:
             arrival.check_9_time(arrived.envelope, setting)
             check = 10
             arrival.check_10_recipient(arrived.envelope, setting)
+            self._reserve.demand(arrived.envelope.lane, sum(part.length for part in arrived.envelope.parts))
             check = 11
             secret = arrival.check_11_wrap(arrived, setting, self._shelf.own)
             check = 12

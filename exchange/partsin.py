@@ -16,6 +16,7 @@ from exchange import codes
 from exchange.log import Tx
 from exchange.notice import Notice, Told
 from exchange.partfiles import PartFiles, read_chunks
+from exchange.reserve import Reserve
 from exchange.store import Store
 from exchange.writer import Writer
 from keys.storage import StorageKey
@@ -72,15 +73,18 @@ class PartsIn:
 
     def __init__(
         self, store: Store, writer: Writer, files: PartFiles, storage: StorageKey, sealing: Sealing,
-        on_consigned: Told,
+        reserve: Reserve, on_consigned: Told,
     ) -> None:  # fmt: skip
         self._store, self._writer, self._files = store, writer, files
-        self._storage, self._sealing, self._on_consigned = storage, sealing, on_consigned
+        self._storage, self._sealing, self._reserve, self._on_consigned = storage, sealing, reserve, on_consigned
         self._busy: set[tuple[bytes, int]] = set()
         self._lock = threading.Lock()
 
     def open(self, peer: str, envelope_hash: bytes, number: int, offset: int) -> Upload:
-        """Begin or resume an upload. Raises PART-UNWANTED, PART-OFFSET (names the bytes held), PART-BUSY, MESSAGE-ERASED."""
+        """Begin or resume an upload.
+
+        Raises PART-UNWANTED, PART-OFFSET (names the bytes held), PART-BUSY, MESSAGE-ERASED, DISK-RESERVE when it would not fit.
+        """
         envelope, secret, media_type = self._pending(peer, envelope_hash, number)
         self._take(envelope_hash, number)
         try:
@@ -88,6 +92,7 @@ class PartsIn:
             head = envelope.parts[number]
             if offset != held or held > head.length:
                 raise ProtocolError(codes.PART_OFFSET, str(held))
+            self._reserve.demand(Lane.ROUTINE, head.length - held)
             name = PartName(envelope.network_id, envelope.message_id, number)
             check = OpeningPart(self._sealing, name, head, secret[:32], secret[32:], media_type)
             partial = self._files.resume(envelope_hash, number)

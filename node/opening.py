@@ -18,6 +18,7 @@ from node import codes
 from node.clock import SystemClock
 from node.home import Home
 from node.settings import Settings
+from protocol import limits
 from protocol.errors import LocalError, ProtocolError
 
 
@@ -42,7 +43,8 @@ def open_exchange(
     pair = keystore.log(record.origin.n)
     prekeys = PrekeyStore(home.prekeys, keystore.prekey_key)
     identity = Identity(record.origin, record.keys, pair, prekeys, keystore.storage_key())
-    return Exchange(home.data, settings.guard_path(home), identity, directory, SUITE, clock, on_fatal=on_fatal)
+    reserve = settings.data.disk_reserve_mib * limits.MiB
+    return Exchange(home.data, settings.guard_path(home), identity, directory, SUITE, clock, on_fatal=on_fatal, reserve=reserve)
 
 
 @contextmanager

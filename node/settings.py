@@ -82,7 +82,7 @@ class Data(_Table):
         default=None, description="The guard file, best on other hardware than the home. Default: guard/guard in the home."
     )
     disk_reserve_mib: Annotated[int, Field(ge=16, le=1 << 20)] = Field(
-        default=256, description="MiB that must stay free on the disk; `doctor` warns below it."
+        default=256, description="MiB that routine messages leave free on the disk of data/; below it only urgent ones pass."
     )
 
 

@@ -92,5 +92,6 @@ _STATUS: Final[dict[Code, HTTPStatus]] = {
     exchange_codes.DRAFT_EMPTY: HTTPStatus.GONE,
     exchange_codes.STORE_STOPPED: HTTPStatus.SERVICE_UNAVAILABLE,
     exchange_codes.STORE_WRITE: HTTPStatus.INSUFFICIENT_STORAGE,
+    exchange_codes.DISK_RESERVE: HTTPStatus.INSUFFICIENT_STORAGE,
     exchange_codes.LOG_STOPPED: HTTPStatus.SERVICE_UNAVAILABLE,
 }
