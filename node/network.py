@@ -86,7 +86,6 @@ class Network:
         try:
             directory = await asyncio.to_thread(trust.update, self._folder, source.fetch, self._now())
         finally:
-            source.stop()
             await client.close()
         return await self._take_newer(directory, peer)
 

@@ -26,7 +26,7 @@ from keys.directory.endpoint import format_endpoint, may_dial
 from keys.directory.view import Directory
 from keys.transport import peer_authority
 from node import codes
-from node.peerconnector import AddressError, PeerConnector
+from node.peerconnector import FORBIDDEN, PeerConnector
 from protocol import codes as protocol_codes
 from protocol import limits
 from protocol.entries import Lane
@@ -158,7 +158,7 @@ class PeerClient:
         try:
             yield
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
-            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressError):
+            if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == FORBIDDEN:
                 raise ProtocolError(codes.PEER_ADDRESS, str(error.os_error.strerror)) from None
             raise PassingError(codes.PEER_UNREACHABLE, type(error).__name__, seconds=5) from None
 

@@ -1,6 +1,6 @@
 """Where a call to another authority may go: looked at when the socket is made, and again on the open connection, before a word is said.
 
-    name in the signed directory -> addresses -> those that may be dialled -> socket -> its peer address -> TLS -> its pin
+    name in the signed directory -> address -> may it be dialled? -> socket -> TLS -> its peer address, its pin -> request
 
 A name is the directory's word, an address is only a name server's: one that answers otherwise the second time finds the same check.
 """
@@ -13,21 +13,17 @@ import socket
 import ssl
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from node import codes
 from protocol.errors import ProtocolError
 
+FORBIDDEN: Final = errno.EACCES
 _KEEPALIVE = 120  # seconds; below the listener's, so that the caller is the one who closes
 _UNHEARD = 30_000  # ms: what was sent and is not acknowledged by then counts as lost (RFC 5482)
-
-
-class AddressError(PermissionError):
-    """An address that may not be dialled."""
 
 
 class PeerConnector(aiohttp.TCPConnector):
@@ -36,13 +32,10 @@ class PeerConnector(aiohttp.TCPConnector):
     ``check``: told of the TLS connection before each request over it; raises when the other side is not the one meant.
     """
 
-    def __init__(
-        self, may_dial: Callable[[str], bool], check: Callable[[ssl.SSLObject | None], None], resolver: AbstractResolver | None = None
-    ) -> None:
+    def __init__(self, may_dial: Callable[[str], bool], check: Callable[[ssl.SSLObject | None], None]) -> None:
         super().__init__(
-            limit=4, keepalive_timeout=_KEEPALIVE, use_dns_cache=False, resolver=_Allowed(may_dial, resolver or ThreadedResolver()),
-            socket_factory=self._make_socket,
-        )  # fmt: skip
+            limit=4, keepalive_timeout=_KEEPALIVE, use_dns_cache=False, resolver=ThreadedResolver(), socket_factory=self._make_socket
+        )
         self._may_dial = may_dial
         self._check = check
         self._open: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
@@ -53,10 +46,10 @@ class PeerConnector(aiohttp.TCPConnector):
             transport.abort()
 
     def _make_socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """A socket for this address, if it may be dialled. Raises ``AddressError``, which aiohttp takes for a failed connection."""
+        """A socket for this address, if it may be dialled. Raises OSError (FORBIDDEN), so that aiohttp tries the name's next one."""
         family, kind, protocol, _, address = info
         if not self._may_dial(address[0]):
-            raise AddressError(errno.EACCES, address[0])
+            raise OSError(FORBIDDEN, address[0])
         made = socket.socket(family, kind, protocol)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD)
         return made
@@ -77,24 +70,6 @@ class PeerConnector(aiohttp.TCPConnector):
             connection.close()
             raise
         return connection
-
-
-class _Allowed(AbstractResolver):
-    """The addresses of a name that may be dialled."""
-
-    def __init__(self, may_dial: Callable[[str], bool], resolver: AbstractResolver) -> None:
-        self._may_dial = may_dial
-        self._resolver = resolver
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
-        allowed = [one for one in found if self._may_dial(one["host"])]
-        if found and not allowed:
-            _demand(self._may_dial, found[0]["host"])
-        return allowed
-
-    async def close(self) -> None:
-        await self._resolver.close()
 
 
 def _demand(may_dial: Callable[[str], bool], ip: str) -> None:

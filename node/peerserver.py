@@ -110,8 +110,8 @@ class PeerServer:
         return response
 
     def _peer(self, request: web.Request) -> str:
-        """Whose connection it is. Raises TLS-AUTHORITY, CONTENT-ENCODING, and 400 for what is not plain HTTP/1.1."""
-        if request.version != HttpVersion11 or len(request.headers.getall(hdrs.HOST, ())) != 1:
+        """Whose connection it is. Raises TLS-AUTHORITY, CONTENT-ENCODING, and 400 for another HTTP than 1.1."""
+        if request.version != HttpVersion11:
             raise web.HTTPBadRequest
         transport = request.transport
         peer = peer_authority(transport.get_extra_info("ssl_object") if transport else None, self._pins())

@@ -140,6 +140,7 @@ SMUGGLING = {
     "NUL in a value": _POUCH + "X: a\0b\r\nContent-Length: 0\r\n\r\n",
     "no host": "GET /v1/prekeys HTTP/1.1\r\n\r\n",
     "two hosts": "GET /v1/prekeys HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "HTTP/1.0": "GET /v1/prekeys HTTP/1.0\r\nHost: peer\r\n\r\n",
     "HTTP/0.9": "GET /v1/prekeys\r\n\r\n",
     "HTTP/2 preface": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no HTTP": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
@@ -326,6 +327,34 @@ async def test_ATT_10_more_than_announced(net):
     assert (status, code_of(body)) == (413, protocol_codes.PART_LENGTH.code)
     assert held(net, sent) == 0
     assert net.world.exchanges["xb-ca"].messages.find(sent.hash).index is None
+
+
+async def test_ATT_10_one_byte_more_after_the_last(net):
+    sent = with_part(net, 70_000)
+    data = ciphertext(net, sent)
+    async with wire(net["xb-ca"]) as line:
+        await line.say(request("PUT", path(sent, 0)).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked"))
+        await line.say(b"%x\r\n%b\r\n" % (len(data), data))
+        await until(lambda: net["xb-ca"].exchange.parts_in._busy, "begun")
+        await asyncio.sleep(0.1)  # whether it has taken the last byte shows nowhere
+        await line.say(b"1\r\nx\r\n0\r\n\r\n")
+        status, _, body = await line.answer()
+    assert (status, code_of(body)) == (413, protocol_codes.PART_LENGTH.code)
+    assert net.world.exchanges["xb-ca"].messages.find(sent.hash).index is None
+
+
+async def test_an_upload_ends_when_the_node_stops(net):
+    sent = with_part(net, 300_000)
+    data = ciphertext(net, sent)
+    async with wire(net["xb-ca"]) as line:
+        await line.say(request("PUT", path(sent, 0)).replace(b"Content-Length: 0", b"Content-Length: %d" % len(data)) + data[:100_000])
+        await until(lambda: net["xb-ca"].exchange.parts_in._busy, "begun")
+        net["xb-ca"].server.stop()
+        await line.say(data[100_000:200_000])
+        status, headers, body = await line.answer()
+        assert (status, code_of(body)) == (503, codes.PEER_STOPPING.code)
+        assert "retry-after" in headers
+    assert 0 < held(net, sent) < len(data)
 
 
 async def test_ATT_10_a_length_beyond_the_announced_is_refused_unread(net):
