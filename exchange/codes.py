@@ -30,7 +30,6 @@ PEER_QUOTA = Code("PEER-QUOTA", "1", "this peer has used up its share for now", 
 PART_UNWANTED = Code("PART-UNWANTED", "14", "this part is not wanted", Actor.PEER, "upload only the parts that an answer asked for")
 PART_OFFSET = Code("PART-OFFSET", "14", "this upload does not continue where the last one ended", Actor.PEER, "continue at the number of bytes held")
 PART_BUSY = Code("PART-BUSY", "14", "this part is being uploaded over another connection", Actor.PEER, "let the other upload end, or wait for its time limit")
-PART_WAITING = Code("PART-WAITING", "14", "parts of this envelope are still missing", Actor.NOBODY, "upload the parts named")
 DISK_RESERVE = Code("DISK-RESERVE", "14", "the disk has only its reserve for urgent messages left", Actor.OPERATOR, "free space on the disk of data/; urgent messages still pass, others wait")
 NO_PREKEY = Code("NO-PREKEY", "sealing", "this recipient has shown no usable prekey yet", Actor.NOBODY, "wait until its node answers; the message is submitted and stays queued")
 DELIVERY_STATE = Code("DELIVERY-STATE", "call", "this delivery is not in a state that allows that", Actor.CALLER, "look at `rogatory outbox show`")
