@@ -20,6 +20,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_LOUD: Final = ("tuf",)  # tells of every key that did not sign, although enough did
 _KNOWN: Final = frozenset(
     {
         "event", "level", "timestamp", "logger", "stage", "message_id", "draft_id", "peer", "outcome", "authority", "kind", "lane",
@@ -54,6 +55,8 @@ def set_up(level: str = "info", form: str = "auto", stream: TextIO | None = None
     root = logging.getLogger()
     root.handlers[:] = [_Foreign()]
     root.setLevel(max(_LEVELS[level], logging.INFO if level == "debug" else logging.WARNING))  # libraries talk much
+    for name in _LOUD:
+        logging.getLogger(name).setLevel(logging.WARNING)
     threading.excepthook = lambda args: _unhandled(args.exc_value)
 
 

@@ -99,6 +99,24 @@ def test_level_by_setting():
         root.setLevel(before[1])
 
 
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_what_libraries_chat_about_is_left_out(level):
+    stream = io.StringIO()
+    root, hook = logging.getLogger(), threading.excepthook
+    before = (root.handlers[:], root.level)
+    try:
+        logs.set_up(level, "json", stream)
+        logging.getLogger("tuf.api._payload").info("No signature for keyid %s", "k")
+        assert not stream.getvalue()
+        logging.getLogger("tuf.api._payload").warning("this")
+        assert json.loads(stream.getvalue())["event"] == "this"
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:], threading.excepthook = before[0], hook
+        root.setLevel(before[1])
+        logging.getLogger("tuf").setLevel(logging.NOTSET)
+
+
 def test_text_for_people():
     stream = io.StringIO()
     root, hook = logging.getLogger(), threading.excepthook
