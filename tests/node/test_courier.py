@@ -114,6 +114,31 @@ async def test_HEAD_2_lanes_that_overtake_each_other(tmp_path):
         assert forks(net) == 0
 
 
+async def test_HEAD_2_an_answer_that_was_overtaken(tmp_path):
+    """While it was on its way, a later head was confirmed: nobody is accused, nothing is put off, it is asked again at once."""
+    async with peers(tmp_path, carry=False) as net:
+        net.world.exchange_prekeys()
+        net["xa-ca"].carry_to("xb-ca")
+        client = net["xa-ca"].couriers["xb-ca"]._client
+        real, calls = client.pouch, []
+
+        async def overtaken(lane, frame):
+            answer = await real(lane, frame)
+            if not calls:
+                net.world.send("xb-ca", "xa-ca", b"{}")
+                await asyncio.to_thread(net.world.tell_prekeys, "xb-ca", "xa-ca")
+            calls.append(lane)
+            return answer
+
+        client.pouch = overtaken
+        sent = net.world.send("xa-ca", "xb-ca", b"{}")
+        await net.settled(sent.hash)
+        assert len(calls) > 1
+        assert net["xa-ca"].couriers["xb-ca"].contacts.failed is None
+        assert deliveries(net, sent)[0].attempts == 0
+        assert forks(net) == 0
+
+
 @contextlib.asynccontextmanager
 async def instead_of_xb(net, answers):
     """xb-ca's key and address in a test's hands, xa-ca carrying to it."""
@@ -224,6 +249,19 @@ async def test_POI_2_a_peer_that_is_down_and_called_us_again(tmp_path):
         net["xa-ca"].exchange.writer.run(lambda tx: tx.db.execute("UPDATE delivery SET due=due+?", (5 * limits.MINUTE,)) and None)
         await net["xb-ca"].listen()
         await ask(net["xa-ca"], "GET", "/v1/prekeys", caller="xb-ca")
+        await net.settled(sent.hash)
+
+
+async def test_a_restart_tries_at_once(tmp_path):
+    async with peers(tmp_path, carry=False) as net:
+        await net["xb-ca"].stop_listening()
+        net["xa-ca"].carry_to("xb-ca")
+        sent = net.world.send("xa-ca", "xb-ca", b"{}")
+        await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
+        await net["xa-ca"].stop_carrying()
+        net["xa-ca"].exchange.writer.run(lambda tx: tx.db.execute("UPDATE delivery SET due=due+?", (5 * limits.MINUTE,)) and None)
+        await net["xb-ca"].listen()
+        net["xa-ca"].carry_to("xb-ca")
         await net.settled(sent.hash)
 
 

@@ -140,7 +140,6 @@ SMUGGLING = {
     "NUL in a value": _POUCH + "X: a\0b\r\nContent-Length: 0\r\n\r\n",
     "no host": "GET /v1/prekeys HTTP/1.1\r\n\r\n",
     "two hosts": "GET /v1/prekeys HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-    "HTTP/1.0": "GET /v1/prekeys HTTP/1.0\r\nHost: peer\r\n\r\n",
     "HTTP/0.9": "GET /v1/prekeys\r\n\r\n",
     "HTTP/2 preface": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no HTTP": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
@@ -158,6 +157,12 @@ async def test_NET_13_ambiguous_requests(net, shape):
     assert told.count(b"HTTP/1.") == 1
     assert b"rogatory" in told
     assert b"aiohttp" not in told
+
+
+async def test_NET_13_another_version_of_http(net):
+    async with wire(net["xb-ca"]) as line:
+        await line.say(b"GET /v1/prekeys HTTP/1.0\r\nHost: peer\r\n\r\n")
+        assert (await line.rest()).startswith(_BAD)
 
 
 async def test_NET_13_chunk_extension_bomb(net):
