@@ -6,6 +6,7 @@ from protocol.errors import Actor, Code
 CONTENT_ENCODING = Code("CONTENT-ENCODING", "1", "encoded content is not taken on this port", Actor.PEER, "send the bytes as they are")
 PEER_REFUSED = Code("PEER-REFUSED", "carrying", "the other authority refused the request", Actor.PEER, "look up the code that it answered")
 PEER_UNREACHABLE = Code("PEER-UNREACHABLE", "carrying", "the other authority cannot be reached", Actor.NOBODY, "it is tried again until the message expires; if it lasts, call its operator")
+PREKEYS_AHEAD = Code("PREKEYS-AHEAD", "prekeys", "no prekeys of ours are published for the day after tomorrow", Actor.OPERATOR, "look at the node's log, and restart it: it publishes prekeys when it begins")
 PEER_BUSY = Code("PEER-BUSY", "carrying", "the other authority asks us to wait", Actor.NOBODY, "it is tried again when the time it named has passed")
 PEER_ANSWER_SIZE = Code("PEER-ANSWER-SIZE", "carrying", "the other authority's answer is longer than any answer may be", Actor.PEER, "look what answers at its address")
 PEER_ADDRESS = Code("PEER-ADDRESS", "carrying", "the other authority's name leads to an address that this network does not allow", Actor.PEER, "have it correct its address in the directory, or its name server")

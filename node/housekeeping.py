@@ -1,4 +1,7 @@
-"""What has to happen by itself: expiry every few seconds, prekeys and a directory entry every day, the directory every hour or when told.
+"""What has to happen by itself.
+
+Expiry every few seconds; drafts that lapse every hour; prekeys and a directory entry every day; the directory every hour or when told;
+and a watch for what somebody must look at.
 
 The directory has a loop of its own: a peer that sends it drop by drop must not hold up the rest.
 """
@@ -43,6 +46,14 @@ class Household(Protocol):
         """A peer that told of a newer directory, once."""
         ...
 
+    def lapse_drafts(self) -> int:
+        """Destroy drafts whose time to live has ended; how many."""
+        ...
+
+    def watch(self) -> None:
+        """Raise an alarm for what somebody must look at."""
+        ...
+
     async def refresh_directory(self) -> None:
         """Take a newer one that was put into the home beside the node."""
         ...
@@ -57,6 +68,7 @@ async def run(node: Household, *, tick: float = _TICK) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_every(tick, Chores(node).do))
         tasks.create_task(_every(tick, DirectoryWatch(node).look))
+        tasks.create_task(_every(tick, lambda: asyncio.to_thread(node.watch)))
 
 
 async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -71,20 +83,25 @@ async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
 
 
 class Chores:
-    """Expiry and the work of the day."""
+    """Expiry, and the work of the hour and of the day."""
 
     def __init__(self, node: Household) -> None:
         self._node = node
         self._day = node.clock.now() // limits.DAY
+        self._hour = node.clock.now() // limits.HOUR
 
     async def do(self) -> None:
         """Whatever is due now."""
-        node, today = self._node, self._node.clock.now() // limits.DAY
+        node, now = self._node, self._node.clock.now()
+        today, hour = now // limits.DAY, now // limits.HOUR
         while await asyncio.to_thread(node.exchange.outbox.expire):
             pass
         if today != self._day:
             await asyncio.to_thread(node.exchange.daily)
             self._day = today
+        if hour != self._hour:
+            await asyncio.to_thread(node.lapse_drafts)
+            self._hour = hour
 
 
 class DirectoryWatch:

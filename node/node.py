@@ -34,6 +34,7 @@ from node.opening import open_exchange
 from node.peerlistener import PeerListener
 from node.peerserver import PeerServer
 from node.settings import Settings, load_settings
+from node.watch import Watch
 from protocol.errors import LocalError
 
 _WORKERS = 16  # threads for cryptography and disk: a few that wait for the writer must not keep the others from work
@@ -57,6 +58,7 @@ class Node:
             undo.callback(self.exchange.close)
             self.couriers = Couriers(self.exchange, self.network)
             self.local = LocalServer(self)
+            self._watch = Watch(self.exchange, lambda: self.directory, self.couriers, home.prekeys, self.local.alarm)
             undo.pop_all()
 
     @classmethod
@@ -113,6 +115,16 @@ class Node:
         self.couriers.follow()
         await asyncio.to_thread(self.exchange.note_directory)
 
+    # -- what happens by itself -----------------------------------------------------------------------------------------------------
+
+    def lapse_drafts(self) -> int:
+        """Destroy drafts whose time to live has ended; how many."""
+        return self.local.rooms.cases.lapse()
+
+    def watch(self) -> None:
+        """Raise an alarm for what somebody must look at."""
+        self._watch.look()
+
     # -- running --------------------------------------------------------------------------------------------------------------------
 
     async def serve(self) -> None:
@@ -161,6 +173,7 @@ class Node:
 
     def _on_fatal(self, error: LocalError) -> None:
         self._fatal = error
+        _log.error("alarm", code=error.code.code, detail=error.detail)  # nothing can be written any more: no event
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
 

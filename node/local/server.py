@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+import structlog
 from aiohttp import web, web_response
 
 from exchange.exchange import Exchange
@@ -26,6 +27,9 @@ from protocol.errors import LocalError
 
 # What answers a request too broken for any handler names no versions either (OPS-6). aiohttp has no setting for that.
 setattr(web_response, "SERVER_SOFTWARE", "rogatory")  # noqa: B010 - no name that it exports
+
+
+_log = structlog.get_logger("local")
 
 
 class NodeLike(Protocol):
@@ -81,7 +85,8 @@ class LocalServer:
         self.port = 0
 
     def alarm(self, code: str, detail: str = "") -> None:
-        """Tell whoever listens that somebody must look: a code, and public names at most."""
+        """Tell the log, and whoever listens, that somebody must look: a code, and public names at most."""
+        _log.error("alarm", code=code, detail=detail)
         self.rooms.events.emit(ALARM, {"code": code, "detail": detail[:200]})
 
     async def start(self) -> None:

@@ -22,6 +22,7 @@ class Household:
         self.known, self.told = list(peers), None
         self.asked: list[str] = []
         self.refreshed = 0
+        self.lapsed = self.watched = 0
         self.fails = False
 
     def peers(self):
@@ -30,6 +31,12 @@ class Household:
     def newer_directory_at(self):
         told, self.told = self.told, None
         return told
+
+    def lapse_drafts(self):
+        self.lapsed += 1
+
+    def watch(self):
+        self.watched += 1
 
     async def refresh_directory(self):
         self.refreshed += 1
@@ -73,6 +80,16 @@ async def test_every_day_new_prekeys_and_the_directory(world):
         await chores.do()
         await chores.do()
         assert (kinds(world, Prekeys), kinds(world, Directory)) == (prekeys + day, directories + day)
+
+
+async def test_drafts_lapse_every_hour(world):
+    node = Household(world)
+    chores = Chores(node)
+    for hour in range(4):
+        await chores.do()
+        await chores.do()
+        assert node.lapsed == hour
+        world.clock.advance(limits.HOUR)
 
 
 async def test_ended_prekeys_are_destroyed(world):
@@ -157,6 +174,7 @@ async def test_nothing_that_fails_ends_it(world, monkeypatch):
     await stuck.wait()
     world.clock.advance(11 * limits.DAY)
     await until(lambda: kinds(world, Undelivered), "expiry")
+    await until(lambda: node.watched, "a look around")
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
