@@ -15,20 +15,22 @@ die() {
     exit 1
 }
 
-# Debian splits the standard library: without python3-venv there is no ensurepip.
-install_venv() {
-    command -v apt-get >/dev/null || die "$python has no venv module. Install your system's package for it, then run make again."
+# Installs Debian packages when this user may; says so and fails when not.
+install_debian() {
+    command -v apt-get >/dev/null || { echo "setup: this is no Debian: install $* yourself"; return 1; }
     if [ "$(id -u)" = 0 ]; then as=; elif sudo -n true 2>/dev/null; then as="sudo -n"; else
-        die "the Debian package python3-venv is missing and this user may not install it. Run: sudo apt-get install python3-venv"
+        echo "setup: $* is missing and this user may not install it. Run: sudo apt-get install $*"
+        return 1
     fi
-    echo "setup: installing the Debian package python3-venv"
+    echo "setup: installing the Debian packages $*"
     $as apt-get -qq update
-    $as env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv ca-certificates >/dev/null
+    $as env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
 }
 
 command -v "$python" >/dev/null || die "there is no $python. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "$python is older than 3.11. Name a newer one: make PYTHON=/path/to/python3"
-"$python" -c 'import ensurepip, venv' 2>/dev/null || install_venv
+# Debian splits the standard library: without python3-venv there is no ensurepip.
+"$python" -c 'import ensurepip, venv' 2>/dev/null || install_debian python3-venv ca-certificates || true
 "$python" -c 'import ensurepip, venv' 2>/dev/null || die "$python has no venv module even now. Use the system's own: make PYTHON=/usr/bin/python3"
 
 if ! "$venv/bin/python" -c '' 2>/dev/null; then
@@ -36,6 +38,9 @@ if ! "$venv/bin/python" -c '' 2>/dev/null; then
     rm -rf "$venv"
     "$python" -m venv "$venv"
 fi
+
+# The tests watch a node's writes from outside; without strace those two are skipped.
+case " $* " in *requirements-dev.txt*) command -v strace >/dev/null || install_debian strace || true ;; esac
 
 pip="$venv/bin/python -m pip --disable-pip-version-check --no-input --quiet"
 for lock in "$@"; do
