@@ -17,10 +17,11 @@ from typing import Final
 
 from exchange import codes
 from exchange.acts import Acts
-from exchange.compose import Composer, Proposal
+from exchange.compose import Composed, Composer, Proposal
 from exchange.exchange import Exchange
 from exchange.log import Tx
 from exchange.outbox import Submission
+from exchange.papers import mismatches
 from exchange.partfiles import read_chunks
 from exchange.people import People, Person, PersonKind
 from exchange.people import PersonRole as Role
@@ -29,10 +30,11 @@ from exchange.unattended import Policy, covering
 from keys.storage import StorageKey
 from keys.suite import SUITE
 from protocol import arrival, body, parts
+from protocol import codes as protocol_codes
 from protocol.drafts import DraftEvent, DraftState, after
 from protocol.envelope import Envelope, parse_envelope
 from protocol.errors import LocalError
-from protocol.forms.problems import Problem
+from protocol.forms.problems import FormError, Problem
 
 DRAFTERS: Final = frozenset({Role.OFFICER, Role.APPROVER, Role.INTAKE, Role.CASE_OFFICER, Role.DUTY})
 READERS: Final = frozenset(Role)
@@ -104,6 +106,7 @@ class Cases:
         composed = self.composer.compose(wanted)
         self._exchange.reserve.demand(wanted.lane)
         sealed = self._exchange.outbox.seal(composed.draft)
+        self._same_files(composed, sealed)
         keep = also or (lambda tx, outcome: None)
 
         def release(tx: Tx, submission: Submission) -> None:
@@ -125,6 +128,13 @@ class Cases:
             return self._writer.run(propose)
         submission = self._exchange.outbox.submit(sealed, release).result()
         return _sent(submission, None, composed.advice)
+
+    def _same_files(self, composed: Composed, sealed: Sealed) -> None:
+        """The files that the form lists are those that were sealed. Raises FORM-INVALID; nothing is kept then."""
+        wrong = list(mismatches(composed.files, _letter(sealed).attachments)) if composed.files else []
+        if wrong:
+            self._forget_files(sealed.envelope)
+            raise FormError(protocol_codes.FORM_INVALID, errors=wrong)
 
     def _drafter(self, actor: bytes, office: str, db: sqlite3.Connection | None = None) -> Person:
         person = self._people.actor(actor, db)
@@ -192,7 +202,7 @@ class Cases:
                 also(tx, outcome)
 
         self._writer.run(refuse)
-        self._forget_files(case)
+        self._forget_files(case.envelope)
         return outcome
 
     def lapse(self) -> int:
@@ -202,7 +212,7 @@ class Cases:
         ended = [self._case(row) for row in self._store.reader().execute(query, (now,)).fetchall()]
         for case in ended:
             self._writer.run(lambda tx, case=case: _decide(tx, case, DraftEvent.LAPSE, None, None))  # type: ignore[misc]
-            self._forget_files(case)
+            self._forget_files(case.envelope)
         return len(ended)
 
     def _second_person(self, actor: bytes, case: Case, db: sqlite3.Connection | None = None) -> Person:
@@ -286,9 +296,9 @@ class Cases:
             raise LocalError(codes.DRAFT_EMPTY, case.state)
         return Sealed(case.envelope, self._storage.unwrap(case.id, row[7], "draft"), row[6], row[8], row[9])
 
-    def _forget_files(self, case: Case) -> None:
+    def _forget_files(self, envelope: Envelope) -> None:
         """Ciphertext that nobody can open any more only takes room."""
-        for part in case.envelope.parts[1:]:
+        for part in envelope.parts[1:]:
             self._exchange.files.outgoing(part.digest).unlink(missing_ok=True)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from exchange import codes
 from exchange.exchange import Exchange
 from exchange.messages import RECEIVED, Message
+from exchange.papers import Listed, listed
 from exchange.sealing import Attachment, Draft
 from keys.directory.view import Member, OfficeRecord
 from protocol import codes as protocol_codes
@@ -49,11 +50,12 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A letter ready to be sealed, whether it is an emergency, and advice."""
+    """A letter ready to be sealed, whether it is an emergency, advice, and the files that the form lists."""
 
     draft: Draft
     emergency: bool
     advice: tuple[Problem, ...]
+    files: tuple[Listed, ...] = ()
 
 
 class Composer:
@@ -76,7 +78,7 @@ class Composer:
             self._expires(wanted), wanted.lane, wanted.attachments, conversation, self._next_sequence(conversation),
             wanted.answers,
         )  # fmt: skip
-        return Composed(draft, is_emergency(form), tuple(sorted(set(advice))))
+        return Composed(draft, is_emergency(form), tuple(sorted(set(advice))), listed(form))
 
     def check_form(
         self, kind: str, raw: bytes, recipients: Iterable[tuple[Member, OfficeRecord]]

@@ -95,6 +95,9 @@ class Wrong(StrEnum):
     ANSWER_OTHER = "ANSWER-OTHER"
     ANSWER_ITEM = "ANSWER-ITEM"
     ANSWER_HASH = "ANSWER-HASH"
+    # a form beside the files that go with it
+    ATTACHMENT_MISSING = "ATTACHMENT-MISSING"
+    ATTACHMENT_OTHER = "ATTACHMENT-OTHER"
     # advice: these warn and never block
     PRACTICE_MISSING = "PRACTICE-MISSING"
     ROUTINE_DATE = "ROUTINE-DATE"

@@ -200,6 +200,9 @@ async def test_parts_are_streamed_and_logged(served, short_path):
     body = message(officer, "mla", "MLA_RECORDS", "mla-records", attachments=[attachment])
     draft = await served.socket("POST", "/v1/messages", 201, json=body)
     await served.socket("POST", f"/v1/drafts/{draft['draft_id']}/approve", 202, json={"actor": approver})
+    [delivery] = (await served.socket("GET", f"/v1/messages/{draft['draft_id']}"))["deliveries"]
+    assert delivery["bytes_sent"] == 0
+    assert delivery["bytes_total"] > path.stat().st_size
     query = {"purpose": "case 1", "actor": approver}
     part = f"/v1/messages/{draft['draft_id']}/parts"
     async with served.socket.session.get(f"{part}/1", params=query) as response:

@@ -29,7 +29,8 @@ ADVICE = {
     Wrong.BELOW_MINIMUM,
     Wrong.NO_CUSTODY,
 }
-PAIRED = {Wrong.ANSWER_OTHER, Wrong.ANSWER_ITEM, Wrong.ANSWER_HASH}
+# A form beside another, or beside its files: tests of pairs, tests/exchange/test_papers.py.
+PAIRED = {Wrong.ANSWER_OTHER, Wrong.ANSWER_ITEM, Wrong.ANSWER_HASH, Wrong.ATTACHMENT_MISSING, Wrong.ATTACHMENT_OTHER}
 
 
 def bytes_of(value: object) -> bytes:
