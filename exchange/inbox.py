@@ -82,14 +82,17 @@ class Inbox:
         self._network_id, self._directory_version, self._reserve = network_id, directory_version, reserve
         self._us = Origin.parse(log.origin).authority
         self.on_consigned: Told = nobody
+        self.on_version: Callable[[str, int], None] = lambda peer, version: None
 
     def receive(self, peer: str, frame: bytes) -> bytes:
         """Judge a pouch from this authority's TLS connection; the answer's frame.
 
-        Raises for the whole pouch (checks 1 to 4): POUCH-*, HEAD-*, NOTE-*, CHECKPOINT-*, DIRECTORY-*, and STORE-* when nothing
-        could be kept.
+        ``on_version`` is told of the peer's directory version before its head is judged: a head of a log that our directory does not
+        list yet is refused, and the newer directory is what mends that. Raises for the whole pouch (checks 1 to 4): POUCH-*, HEAD-*,
+        NOTE-*, CHECKPOINT-*, DIRECTORY-*, and STORE-* when nothing could be kept.
         """
         about, start = pouch.parse_head(frame)
+        self.on_version(peer, about.directory_version)
         head = self._peers.verify(peer, about.head.note)
         raws = pouch.parse_items(frame, start)
         try:

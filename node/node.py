@@ -142,6 +142,7 @@ class Node:
             raise self._fatal
 
     async def _serve(self) -> None:
+        self.exchange.inbox.on_version = self.network.told
         server = PeerServer(self.exchange, self.home, self.network.pins, self.couriers.seen)
         async with contextlib.AsyncExitStack() as stack:
             listener = PeerListener(server.app(), self.network.server_context)

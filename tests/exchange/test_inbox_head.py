@@ -17,7 +17,7 @@ from protocol.entries import Filler, Forked, Lane, TreeHead
 from protocol.errors import LocalError, ProtocolError
 from protocol.heads import HeadError, parse_fork_proof, verify_fork_proof
 from protocol.note import format_note, parse_note
-from protocol.pouch import HeadOffer, PouchHead, parse_head, parse_items
+from protocol.pouch import HeadOffer, PouchHead, encode_pouch, parse_head, parse_items
 from protocol.vkey import Signature
 from tests.exchange.forgery import Forger, changes
 from tests.world import World, make_world
@@ -386,3 +386,14 @@ def test_what_the_peer_has_confirmed_survives_a_restart(pair: World) -> None:
         a.outbox.take_answer(bag, answer)
     kept = a.store.reader().execute("SELECT note FROM note WHERE origin=? AND size=?", (a.log.origin, bag.head.size)).fetchone()
     assert kept == (bag.head.note,)
+
+
+def test_a_newer_directory_is_told_of_before_a_head_is_refused(forger: Forger) -> None:
+    """A peer that changed its log is refused by whoever has the old directory: its pouch must say that there is a newer one."""
+    told: list[tuple[str, int]] = []
+    forger.theirs.inbox.on_version = lambda peer, version: told.append((peer, version))
+    stranger = b"exercise.example/xa-ca/log/9\n1\n" + b"A" * 43 + b"=\n\n"
+    head = PouchHead(Lane.ROUTINE, HeadOffer(0, (), stranger), 0, 7)
+    with pytest.raises(ProtocolError):
+        forger.theirs.inbox.receive("xa-ca", encode_pouch(head, []))
+    assert told == [("xa-ca", 7)]
