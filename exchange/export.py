@@ -91,7 +91,7 @@ class Exporter:
             "SELECT origin_entry, origin_index, origin_path, note.note FROM incoming JOIN note ON note.id=origin_note WHERE hash=?"
         )
         entry, index, path, note = self._store.reader().execute(query, (message.hash,)).fetchone()
-        us = self._log.origin.split("/")[1]
+        us = self._log.authority
         receipts = {} if message.index is None else {us: self._ours(message.n, message.index)}
         return Evidence(_proven(entry, index, path), note), receipts, ()
 

@@ -80,7 +80,7 @@ class Inbox:
         self._store, self._writer, self._log, self._peers, self._shelf = store, writer, log, peers, shelf
         self._files, self._storage, self._sealing, self._clock = files, storage, sealing, clock
         self._network_id, self._directory_version, self._reserve = network_id, directory_version, reserve
-        self._us = Origin.parse(log.origin).authority
+        self._us = log.authority
         self.on_consigned: Told = nobody
         self.on_version: Callable[[str, int], None] = lambda peer, version: None
 

@@ -103,7 +103,7 @@ class Messages:
         ).fetchone()
         if row is None:
             raise LocalError(codes.MESSAGE_UNKNOWN, key.hex())
-        us = self._log.origin.split("/")[1]
+        us = self._log.authority
         return _message(RECEIVED, row, (Delivery(us, row[6], 0, "", None),))
 
     def read(self, message: Message) -> body.Letter:

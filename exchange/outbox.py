@@ -261,7 +261,7 @@ class Outbox:
     def _check(self, peer: str, row: Row, reply: pouch.Answer, head: Head) -> Checked | ProtocolError | None:
         if not isinstance(reply, pouch.Receipt):
             return None
-        sent = answers.Sent(row.hash, row.message_id, self._log.origin.split("/")[1], row.receipt)
+        sent = answers.Sent(row.hash, row.message_id, self._log.authority, row.receipt)
         try:
             if reply.closing is not None:  # logged before this peer changed its log
                 head = self._peers.verify_closing(peer, reply.closing)

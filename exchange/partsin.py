@@ -29,7 +29,7 @@ from protocol.envelope import Envelope, parse_envelope
 from protocol.errors import LocalError, PassingError, ProtocolError
 from protocol.parts import OpeningPart, PartName, open_part
 from protocol.ports import Sealing
-from protocol.treehead import parse_checkpoint
+from protocol.treehead import stated_checkpoint
 
 _RESENT = frozenset({PART_DIGEST, PART_LENGTH})  # the upload's fault; anything else is the envelope's and final
 
@@ -187,5 +187,5 @@ class PartsIn:
         if row is None:
             return None
         message_id, sender, n, index, note = row
-        checkpoint = parse_checkpoint(note.partition(b"\n\n")[0] + b"\n")
+        checkpoint = stated_checkpoint(note)
         return message_id, sender, Place(n, index, checkpoint.size, checkpoint.root)

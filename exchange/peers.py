@@ -21,7 +21,7 @@ from protocol.errors import ProtocolError
 from protocol.heads import HeadError, HeadRecord, Judgement, judge_head
 from protocol.ports import Verifier
 from protocol.pouch import HeadOffer
-from protocol.treehead import parse_checkpoint
+from protocol.treehead import parse_checkpoint, stated_checkpoint
 
 _NOTES = 256  # verified notes remembered: a peer at rest shows the same head again and again
 
@@ -47,7 +47,7 @@ class Peers:
 
         Raises HEAD-CLOSING, HEAD-STOPPED, DIRECTORY-UNKNOWN-AUTHORITY, NOTE-*, CHECKPOINT-*. (Check A3)
         """
-        said = parse_checkpoint(note.partition(b"\n\n")[0] + b"\n")
+        said = stated_checkpoint(note)
         for record in self._directory().member(authority).logs:
             if record.keys.origin == said.origin and record.closing == (said.size, said.root):
                 return self._verified(note, record.keys)
@@ -74,7 +74,7 @@ class Peers:
         if row is None:
             return None
         note, time, confirmed = row
-        checkpoint = parse_checkpoint(note.partition(b"\n\n")[0] + b"\n")
+        checkpoint = stated_checkpoint(note)
         known = tuple(TreeHead(size, root) for size, root in cbor.decode(confirmed))  # type: ignore[union-attr, misc, arg-type]
         return HeadRecord(Head(checkpoint, note, time), known)
 

@@ -31,6 +31,7 @@ class StoredLog:
 
     def __init__(self, store: Store, origin: Origin) -> None:
         self.origin = str(origin)
+        self.authority = origin.authority
         self.n = origin.n
         self._store = store
 

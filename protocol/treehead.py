@@ -50,3 +50,11 @@ def parse_checkpoint(text: bytes) -> Checkpoint:
         raise ProtocolError(codes.CHECKPOINT_FORM, f"{len(lines) - 1} full lines, not exactly 3")
     size = decimal(lines[1], codes.CHECKPOINT_FORM, "the size")
     return Checkpoint(lines[0], size, from_base64(lines[2], codes.CHECKPOINT_FORM, "the root"))
+
+
+def stated_checkpoint(note: bytes) -> Checkpoint:
+    """The checkpoint that a whole note states, no signature checked: of a note of our own store, or to see which log it speaks of.
+
+    Raises CHECKPOINT-FORM.
+    """
+    return parse_checkpoint(note.partition(b"\n\n")[0] + b"\n")
