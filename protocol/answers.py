@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from protocol import codes, merkle
-from protocol.checkpoint import Head
 from protocol.entries import Consigned, Place, Refused, parse_entry
 from protocol.errors import ProtocolError
 from protocol.pouch import Receipt
@@ -23,15 +22,15 @@ class Sent:
 
 
 def check_receipt(
-    answer: Receipt, head: Head, sent: Sent, is_ours: Callable[[Place], bool]
+    answer: Receipt, tree: merkle.Tree, sent: Sent, is_ours: Callable[[Place], bool]
 ) -> Consigned | Refused:
-    """The receipt in an answer under ``head`` (already judged: A2). ``is_ours``: whether we signed that head of our log.
+    """The receipt in an answer; ``tree`` is that of its head (already judged: A2). ``is_ours``: whether we signed that head of our log.
 
     Raises ANSWER-INCLUSION, -KIND (A3), -ENVELOPE (A4), -SENDER, -PLACE (A5), -CHANGED (A6).
     """
     proven = answer.proven
     try:
-        merkle.check_inclusion(merkle.leaf_hash(proven.entry), proven.index, head.size, list(proven.path), head.root)
+        tree.check(merkle.leaf_hash(proven.entry), proven.index, proven.path)
     except ProtocolError as error:
         raise ProtocolError(codes.ANSWER_INCLUSION, error.detail) from None
     entry = parse_entry(proven.entry)

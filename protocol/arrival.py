@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol import body, codes, limits, merkle, parts
-from protocol.checkpoint import Head
 from protocol.entries import Lane, Submitted, parse_entry
 from protocol.envelope import SECRET, SUITE_1, Envelope, parse_envelope, wrap_info
 from protocol.errors import PassingError, ProtocolError
@@ -50,11 +49,11 @@ def check_5_parse(raw: bytes) -> Arrived | Ask:
     return Arrived(item, entry, parse_envelope(item.envelope))
 
 
-def check_6_inclusion(arrived: Arrived, head: Head) -> None:
-    """The entry stands in the sender's log, at its index, under the head of this pouch."""
+def check_6_inclusion(arrived: Arrived, tree: merkle.Tree) -> None:
+    """The entry stands in the sender's log, at its index, under the head of this pouch: ``tree`` is that head's."""
     proven = arrived.item.origin
     try:
-        merkle.check_inclusion(merkle.leaf_hash(proven.entry), proven.index, head.size, list(proven.path), head.root)
+        tree.check(merkle.leaf_hash(proven.entry), proven.index, proven.path)
     except ProtocolError as error:
         raise ProtocolError(codes.ORIGIN_INCLUSION, error.detail) from None
 

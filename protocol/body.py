@@ -77,18 +77,23 @@ def encode_body(addressing: Addressing, letter: Letter) -> bytes:
         raw = cbor.encode(table)
     except ValueError:  # U+0000, half a character, a number beyond 64 bits
         raise _form("a value that cannot be written") from None
-    parse_body(addressing, 1 + len(letter.attachments), raw)
+    _check(addressing, 1 + len(letter.attachments), len(raw), table)
     return raw
 
 
 def parse_body(addressing: Addressing, parts: int, raw: bytes) -> Letter:
     """The letter in these bytes, whose envelope has so many parts. Raises BODY-FORM, BODY-COPIES. (Check 13)"""
-    if len(raw) > limits.BODY:
-        raise _form("size")
     try:
-        table = cbor.decode(raw)
+        table = cbor.decode(raw) if len(raw) <= limits.BODY else None
     except ProtocolError as error:
         raise _form(error.detail) from None
+    return _check(addressing, parts, len(raw), table)
+
+
+def _check(addressing: Addressing, parts: int, size: int, table: object) -> Letter:
+    """The letter in this table, whose encoding has so many bytes."""
+    if size > limits.BODY:
+        raise _form("size")
     if type(table) is not dict or list(table) not in (list(range(14)), list(range(15))):
         raise _form("keys")
     table = cast("dict[int, cbor.Value]", table)

@@ -14,6 +14,7 @@ Both lines are required, each exactly once: the head holds as long as one of the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from protocol import codes, cosignature
 from protocol.errors import ProtocolError
@@ -37,7 +38,12 @@ class LogKeys:
     @property
     def vkeys(self) -> tuple[VKey, VKey]:
         """The verifier keys of its two lines, 0x01 and 0x06, both named after the log. Raises NOTE-VKEY."""
-        return VKey(self.origin, ED25519, self.ed25519), VKey(self.origin, COSIGNATURE_MLDSA44, self.mldsa44)
+        return _vkeys(self)
+
+
+@lru_cache(256)  # of logs in the directory: every head that is verified asks for them
+def _vkeys(keys: LogKeys) -> tuple[VKey, VKey]:
+    return VKey(keys.origin, ED25519, keys.ed25519), VKey(keys.origin, COSIGNATURE_MLDSA44, keys.mldsa44)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ BODY_COPIES = Code("BODY-COPIES", "13", "body and envelope name different partie
 # pouch (SPEC.md section 3.9)
 POUCH_SIZE = Code("POUCH-SIZE", "1", "this pouch is larger than 8 MiB or holds more than 256 items", Actor.PEER, "send it in several pouches")
 POUCH_FORM = Code("POUCH-FORM", "3", "this is not a pouch", Actor.PEER, "write the frame of SPEC.md section 3.9")
+COLLECT_FORM = Code("COLLECT-FORM", "3", "this is not a call that collects", Actor.PEER, "write the call of SPEC.md section 3.10")
 ITEM_FORM = Code("ITEM-FORM", "5", "this item of the pouch is of no kind we know", Actor.PEER, "send envelopes and asks only")
 TLS_AUTHORITY = Code("TLS-AUTHORITY", "2", "this connection's key belongs to no active authority of the directory", Actor.PEER, "renew the entry in the directory, or the certificate")
 
@@ -43,6 +44,10 @@ HEAD_ORIGIN = Code("HEAD-ORIGIN", "4", "this head is not of the log that this au
 HEAD_UNLINKED = Code("HEAD-UNLINKED", "4", "this head's proof does not start at a size we have confirmed", Actor.PEER, "send the head again with a proof from the size named")
 HEAD_BROKEN = Code("HEAD-BROKEN", "4", "this head's proof starts rightly and fails", Actor.PEER, "look whether the log was restored from an old copy")
 HEAD_FORKED = Code("HEAD-FORKED", "4", "this log has signed two histories", Actor.PEER, "close the log and open the next; the fork proof is kept")
+HEAD_SUCCESSION = Code("HEAD-SUCCESSION", "4", "this does not show that the standby log was opened", Actor.PEER, "send the first entry of the new log with its path to the head; the directory must list its keys as standby")
+WITNESS_FORM = Code("WITNESS-FORM", "4", "this is not a request to add a checkpoint", Actor.PEER, "write it as C2SP tlog-witness says: the old size, the proof, an empty line, the head")
+WITNESS_UNASSIGNED = Code("WITNESS-UNASSIGNED", "4", "the directory does not name this node as a witness of that log", Actor.PEER, "show the head to the witnesses that the directory names")
+LINK_FORM = Code("LINK-FORM", "links", "these paths do not link the heads that were asked about", Actor.PEER, "give the full consistency paths between the sizes asked for")
 HEAD_STOPPED = Code("HEAD-STOPPED", "4", "this log was seen to fork; nothing more is taken from it", Actor.PEER, "open the next log")
 
 # arrival, per item (SPEC.md section 4)
@@ -97,6 +102,7 @@ TILE_PATH = Code("TILE-PATH", "tiles", "this is not the path of a tile", Actor.C
 TILE_WIDTH = Code("TILE-WIDTH", "tiles", "this tile does not hold the hashes that its tree has", Actor.OPERATOR, "run `rogatory verify` on the exported log; it names the tile")
 TILE_ENTRY = Code("TILE-ENTRY", "tiles", "an entry of a log cannot be longer than 65,535 bytes", Actor.CALLER, "log a shorter entry")
 TILE_BUNDLE = Code("TILE-BUNDLE", "tiles", "this bundle does not hold the entries that its tree has", Actor.OPERATOR, "run `rogatory verify` on the exported log; it names the bundle")
+DOSSIER_FORM = Code("DOSSIER-FORM", "7", "a file of messages is not written as one", Actor.HOLDER, "ask for the export again, from whoever made it")
 
 # prekeys of a peer (SPEC.md section 6.2)
 PREKEY_PROOF = Code("PREKEY-PROOF", "prekeys", "this set of prekeys is not the one that the peer's log proves", Actor.PEER, "offer the newest prekeys entry with its proof and its keys")

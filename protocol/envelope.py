@@ -62,14 +62,20 @@ def build_envelope(
     fields: dict[int, cbor.Value] = {
         0: network_id, 1: SUITE_1, 2: message_id, 3: sender, 4: list(recipients), 5: created, 6: expires, 7: int(lane), 8: heads,
     }  # fmt: skip
-    return parse_envelope(cbor.encode([LABEL, fields]))
+    return _check(cbor.encode([LABEL, fields]), [LABEL, fields])
 
 
 def parse_envelope(raw: bytes) -> Envelope:
     """The envelope that these bytes are. Raises ENVELOPE-SIZE, CBOR-FORM, ENVELOPE-FORM, -RECIPIENTS, -PARTS, -TIMES, URGENT-SIZE."""
     if len(raw) > limits.ENVELOPE:
         raise ProtocolError(codes.ENVELOPE_SIZE, f"{len(raw)} bytes")
-    value = cbor.decode(raw)
+    return _check(raw, cbor.decode(raw))
+
+
+def _check(raw: bytes, value: cbor.Value) -> Envelope:
+    """The envelope that is this value, whose encoding is ``raw``."""
+    if len(raw) > limits.ENVELOPE:
+        raise ProtocolError(codes.ENVELOPE_SIZE, f"{len(raw)} bytes")
     if type(value) is not list or len(value) != 2 or value[0] != LABEL or type(value[1]) is not dict:
         raise _form("label")
     table = cast("dict[int, cbor.Value]", value[1])

@@ -42,12 +42,52 @@ URGENT_MESSAGE: Final = 256 * KiB  # an urgent message is its body: it rings fir
 TTL: Final = 30 * DAY  # expires - created
 SKEW: Final = 300 * SECOND  # a created this far ahead of our clock is still taken
 
+# evidence on its way in (exchange/partsin.py, exchange/spool.py)
+UPLOADS_PEER: Final = 8  # at once, of one peer
+UPLOADS: Final = 64  # at once, of all
+PAUSED: Final = 10 * MINUTE  # the check of an upload that was cut is kept so long
+SPOOL_PEER: Final = 64 * GiB  # parts that one peer has begun and not finished, by their whole length
+SPOOL_SHARE: Final = 10  # and together with that no more than this part of a disk: a tenth
+PENDING_PEER: Final = 512  # messages of one peer whose parts are missing
+PENDING_PARTS: Final = 8192  # parts that they want, in all
+PARTIAL_GRACE: Final = 3 * DAY  # past the message's end: then what is missing comes no more
+
 # pouch (pouch.py)
 POUCH: Final = 8 * MiB
 POUCH_ITEMS: Final = 256
 POUCH_HEAD: Final = 64 * KiB  # larger heads go through add-checkpoint first
 WRAP_TRIES: Final = 3  # per envelope; then it is refused
 REFUSALS_PER_DAY: Final = 100  # logged, per peer; then 429
+
+# collect (collect.py)
+COLLECT_HEAD: Final = 1 * KiB
+COLLECT_WAIT: Final = 25  # seconds that a call waits for a pouch
+COLLECT_LATER: Final = 3600  # seconds that a refusal may ask for
+
+# lanes: what one peer gets of a node (docs/lanes.md)
+URGENT_PER_HOUR: Final = 60  # new urgent messages, as many at once; an operator may set another number
+ROUTINE_RATE: Final = 512 * KiB  # bytes of pouches a second, whatever others do; beyond it: what nobody else wants
+ROUTINE_BURST: Final = 16 * MiB
+URGENT_RATE: Final = 128 * KiB
+URGENT_BURST: Final = 8 * MiB
+POUCH_COST: Final = 4 * KiB  # what a pouch counts beside its bytes
+WORKING: Final = 4  # pouches judged at a time, per lane
+WORKING_PER_PEER: Final = 2  # of one peer
+POUCHES_PER_PEER: Final = 4  # of one peer, being read, waiting or judged; another is answered 429
+BODIES: Final = 128 * MiB  # of all pouches being read, waiting or judged, per lane
+HANDSHAKES_RATE: Final = 20  # a second, from one IP address
+HANDSHAKES_BURST: Final = 100
+HANDSHAKES_PER_ADDRESS: Final = 16  # at once
+HANDSHAKES: Final = 64  # at once, of all
+CONNECTIONS: Final = 2048  # of all
+QUESTIONS_RATE: Final = 100  # a second and peer: prekeys, heads, files of the directory
+QUESTIONS_BURST: Final = 1000
+RESERVE_TIMES: Final = 8  # a peer beyond its rate leaves so many times the disk's reserve free
+
+BAD_ANSWERS: Final = 5  # *bad* about one envelope and recipient; then it is held, and a human decides
+FAULTS: Final = 3  # of ours while judging one item; then it is set aside
+ODDITIES_PER_PEER: Final = 16  # kept of what could not be read or judged
+ODDITY: Final = 64 * KiB
 
 # prekeys
 PREKEY_SET: Final = 8  # keys in one published set; 40 bytes each in an entry of 512

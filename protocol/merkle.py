@@ -13,7 +13,8 @@ Sizes are at most 2^63, so inclusion paths have at most 63 hashes (consistency p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -64,6 +65,27 @@ def inclusion(index: int, size: int, reader: HashReader) -> list[bytes]:
             low = middle
     path.reverse()
     return path
+
+
+def inclusions(indexes: Iterable[int], size: int, reader: HashReader) -> dict[int, tuple[bytes, ...]]:
+    """The paths of many leaves in one tree, as ``inclusion`` makes each: what they share is read and hashed once."""
+    wanted = sorted(set(indexes))
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < size <= MAX_SIZE:
+        raise ValueError(f"no paths for leaves {wanted[0]} to {wanted[-1]} in a tree of {size}")
+    paths: dict[int, tuple[bytes, ...]] = {}
+    below: list[tuple[int, int, list[int], tuple[bytes, ...]]] = [(0, size, wanted, ())] if wanted else []
+    while below:
+        low, high, inside, above = below.pop()
+        if high - low == 1:
+            paths[low] = above
+            continue
+        middle = low + _split(high - low)
+        at = bisect_left(inside, middle)
+        if at:
+            below.append((low, middle, inside[:at], (_range_hash(middle, high, reader), *above)))
+        if at < len(inside):
+            below.append((middle, high, inside[at:], (_range_hash(low, middle, reader), *above)))
+    return paths
 
 
 def consistency(old: int, new: int, reader: HashReader) -> list[bytes]:
@@ -141,10 +163,75 @@ def roots_from_consistency(old_size: int, new_size: int, path: Sequence[bytes]) 
     return old, new
 
 
+def extended_inclusion(index: int, old: int, new: int, path: Sequence[bytes], old_root: bytes, link: Sequence[bytes]) -> list[bytes]:
+    """The path of a leaf in the tree of ``new`` leaves, from its path in that of ``old`` and the consistency path between them.
+
+    So one link serves every entry that was proven under the older head. Nothing is checked but the numbers of hashes: the caller
+    checks the result against the newer root. Raises PROOF-CONSISTENCY, PROOF-INCLUSION.
+    """
+    if not 0 <= index < old <= new <= MAX_SIZE:
+        raise ProtocolError(codes.PROOF_INCLUSION, f"leaf {index} of {old} in a tree of {new}")
+    if old == new:
+        return list(path)
+    steps = []  # (low, middle) of the nodes of the newer tree through which its older edge runs, from the root down
+    low, high = 0, new
+    while old != high:
+        middle = low + _split(high - low)
+        steps.append((low, middle))
+        low, high = (low, middle) if old <= middle else (middle, high)
+    full = [old_root, *link] if low == 0 else list(link)
+    _need_hashes(full, 1 + len(steps), codes.PROOF_CONSISTENCY)
+    edges = [full[0]]  # the hash of each node on the edge, from the leaf side up
+    for (_, middle), sibling in zip(reversed(steps), full[1:], strict=True):
+        edges.append(node_hash(edges[-1], sibling) if old <= middle else node_hash(sibling, edges[-1]))
+    above = []
+    for depth, (start, middle) in enumerate(steps):
+        if start < old and middle < old and index < middle:  # it leaves the edge here: what lies right of it is the edge's node
+            above.append(edges[len(steps) - depth - 1])
+            low, high = start, middle
+            break
+        above.append(full[len(steps) - depth])
+    inner = (high - low).bit_length() - 1
+    if len(path) < inner:
+        raise ProtocolError(codes.PROOF_INCLUSION, f"the path has {len(path)} hashes")
+    return [*path[:inner], *reversed(above)]
+
+
 def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
     """Check that the leaf hash stands at ``index`` of the tree with this size and root. Raises PROOF-INCLUSION."""
     if root_from_path(leaf, index, size, path) != root:
         raise ProtocolError(codes.PROOF_INCLUSION, f"leaf {index} in the tree of {size}")
+
+
+class Tree:
+    """Checks many leaves against one root: a path that joins one found good before is not hashed to the root again."""
+
+    __slots__ = ("_good", "root", "size")
+
+    def __init__(self, size: int, root: bytes) -> None:
+        self.size = size
+        self.root = root
+        self._good: dict[tuple[int, int], tuple[bytes, tuple[bytes, ...]]] = {}  # (level, index): its hash and the rest of its path
+
+    def check(self, leaf: bytes, index: int, path: tuple[bytes, ...]) -> None:
+        """As ``check_inclusion``. Raises PROOF-INCLUSION."""
+        size = self.size
+        inner = (index ^ (size - 1)).bit_length() if 0 <= index < size <= MAX_SIZE else 0
+        if inner == 0 or len(path) < inner:  # out of the tree, its last leaf, or too short: told in one place
+            check_inclusion(leaf, index, size, path, self.root)
+            return
+        good, walked, result = self._good, [], leaf
+        for level in range(inner):
+            known = good.get((level, index >> level))
+            if known is not None and known[0] == result and known[1] == path[level:]:
+                break
+            walked.append((level, index >> level, result))
+            sibling = path[level]
+            result = node_hash(sibling, result) if index >> level & 1 else node_hash(result, sibling)
+        else:
+            check_inclusion(leaf, index, size, path, self.root)
+        for level, place, found in walked:
+            good[level, place] = found, path[level:]
 
 
 def check_consistency(old_size: int, new_size: int, path: Sequence[bytes], old_root: bytes, new_root: bytes) -> None:
@@ -190,16 +277,22 @@ class Frontier:
 
     def append(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
         """Add a leaf hash. Returns the subtrees that became complete as (level, index, hash), the leaf itself first."""
-        hashes, index = self._hashes, self._size
-        done = [(0, index, leaf)]
-        result, level = leaf, 0
+        return self.append_subtree(0, leaf)
+
+    def append_subtree(self, level: int, value: bytes) -> list[tuple[int, int, bytes]]:
+        """Add a complete subtree of 2^level leaves at once; the size must be a multiple of that. Returns what ``append`` returns."""
+        hashes, index = self._hashes, self._size >> level
+        if index << level != self._size:
+            raise ValueError(f"no subtree of level {level} begins at {self._size}")
+        self._size += 1 << level
+        done = [(level, index, value)]
+        result = value
         while index & 1:
             result = node_hash(hashes.pop(), result)
             level += 1
             index >>= 1
             done.append((level, index, result))
         hashes.append(result)
-        self._size += 1
         return done
 
     def root(self) -> bytes:

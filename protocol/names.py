@@ -4,6 +4,7 @@
     authority   xa-ca                           one node, one log at a time
     office      xa-ca/247                       a mailbox inside an authority
     origin      example.org/xa-ca/log/1         one log of one authority, compared as bytes
+    witness     example.org/xa-ca/witness       the key name under which an authority cosigns other logs' heads
 
 SPEC.md section 2. A name is parsed once, at the edge; inside it is the string as received.
 """
@@ -72,3 +73,8 @@ class Origin:
         if len(text) > limits.ORIGIN or len(pieces) != 4 or pieces[2] != "log" or not _NUMBER.match(pieces[3]):
             raise ProtocolError(codes.NAME_ORIGIN, repr(text[:80]))
         return cls(parse_network(pieces[0]), parse_authority(pieces[1]), int(pieces[3]))
+
+
+def witness_name(network: str, authority: str) -> str:
+    """The key name under which an authority cosigns other logs' heads."""
+    return f"{network}/{authority}/witness"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from protocol import cbor, codes
@@ -24,6 +25,7 @@ CHUNK = 16384
 _TAG = 16
 _COBBLESTONE_HEAD = 56  # salt (24) and commitment (32)
 _LENGTH = 8
+_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,14 @@ def is_sealed_length(length: int) -> bool:
 
 
 class SealingPart:
-    """Pads, encrypts, hashes and commits to one part while it flows; ``length`` of the plaintext is told at the start."""
+    """Pads, encrypts, hashes and commits to one part while it flows; ``length`` of the plaintext is told at the start.
+
+    The same bytes, in the same order, go through ``commit`` and through ``encrypt``: by two threads, or by one with ``update``.
+    """
 
     def __init__(self, sealing: Sealing, name: PartName, cek: bytes, r: bytes, media_type: str, length: int) -> None:
-        self._length = length
         self._left = length
+        self._zeros = padme(_LENGTH + length) - _LENGTH - length
         self._stream = sealing.encryptor(cek, name.context())
         self._digest = hashlib.sha256()
         self._sent = 0
@@ -95,28 +100,38 @@ class SealingPart:
         self._pending = length.to_bytes(_LENGTH, "big")
 
     def update(self, data: bytes) -> bytes:
-        """Ciphertext for these plaintext bytes."""
+        """Ciphertext for these plaintext bytes. Raises PART-LENGTH when they are more than announced."""
+        self.commit(data)
+        return self.encrypt(data)
+
+    def commit(self, data: bytes) -> None:
+        """Commit to these plaintext bytes. Raises PART-LENGTH when they are more than announced."""
         self._left -= len(data)
         if self._left < 0:
             raise ProtocolError(codes.PART_LENGTH, "more plaintext than announced")
         self._commitment.update(data)
+
+    def encrypt(self, data: bytes) -> bytes:
+        """Ciphertext for these plaintext bytes."""
         out = self._stream.update(self._pending + data if self._pending else data)
         self._pending = b""
         return self._count(out)
 
-    def finalize(self) -> tuple[bytes, PartHead]:
-        """The rest of the ciphertext, and what the envelope says of the part. Raises PART-LENGTH when plaintext is missing."""
+    def pad(self) -> Iterator[bytes]:
+        """Ciphertext of the padding, in pieces: half a gigabyte for a part of 32. Raises PART-LENGTH when plaintext is missing."""
         if self._left:
             raise ProtocolError(codes.PART_LENGTH, "less plaintext than announced")
-        written = _LENGTH + self._length
-        out = self._stream.update(self._pending) if self._pending else b""
-        zeros = padme(written) - written
-        while zeros:
-            step = min(zeros, 1 << 20)
-            out += self._stream.update(bytes(step))
-            zeros -= step
-        out = self._count(out + self._stream.finalize())
-        return out, PartHead(self._sent, self._digest.digest(), self._commitment.digest())
+        if self._pending:
+            yield self.encrypt(b"")
+        while self._zeros:
+            step = min(self._zeros, _PIECE)
+            self._zeros -= step
+            yield self._count(self._stream.update(bytes(step)))
+
+    def finalize(self) -> tuple[bytes, PartHead]:
+        """The rest of the ciphertext, padding that was not taken included, and what the envelope says. Raises as ``pad``."""
+        rest = b"".join(self.pad()) + self._count(self._stream.finalize())
+        return rest, PartHead(self._sent, self._digest.digest(), self._commitment.digest())
 
     def _count(self, out: bytes) -> bytes:
         self._digest.update(out)

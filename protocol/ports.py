@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -46,6 +47,10 @@ class Sealing(Protocol):
 
     def seal(self, prekey: bytes, info: bytes, plaintext: bytes) -> bytes:
         """HPKE single shot to a public prekey of 1,216 bytes: enc (1,120) || ciphertext and tag."""
+        ...
+
+    def seal_all(self, prekey: bytes, pairs: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+        """Many wraps to one prekey, of (info, plaintext) each, in order."""
         ...
 
     def encryptor(self, key: bytes, context: bytes) -> Stream:

@@ -2,10 +2,10 @@
 
     frame  = u32be(length of H) || H || I
     H      = {0: lane, 1: [old size, [hash...], note], 2: size of your greatest head here, 3: directory version,
-              4: [note with its quorum, [hash...]]?, 5: cosignature line?}
+              4: [note with its quorum, [hash...]]?, 5: cosignature line?, 6: [opened, [hash...]]?}
     I      = [item as bytes, ...]          at most 256, each judged alone
 
-    items    [0, entry, index, [hash...], E, prekey id, wrap, c_0]   envelope      [1, envelope hash]     ask
+    items    [0, entry, index, [hash...], E, prekey id, wrap, c_0, your receipt?]   envelope      [1, envelope hash]     ask
     answers  [0, entry, index, [hash...]] receipt    [1, [[part, bytes held]...]] wants
              [2, code, seconds, prekeys?] later      [3, number of the check, code] bad      [4] unknown
     prekeys  [entry, index, [hash...], [key of 1,216 bytes...]]      proven under the head of the same answer
@@ -36,7 +36,10 @@ class HeadOffer:
 
 @dataclass(frozen=True, slots=True)
 class PouchHead:
-    """H. ``yours``: size of the greatest head of the reader's log that the writer has confirmed (0: none)."""
+    """H. ``yours``: size of the greatest head of the reader's log that the writer has confirmed (0: none).
+
+    ``opened``: first entry and its path, of a log that was opened before the directory lists it as in force.
+    """
 
     lane: Lane
     head: HeadOffer
@@ -44,6 +47,7 @@ class PouchHead:
     directory_version: int
     witnessed: tuple[bytes, Path] | None = None
     cosignature: bytes | None = None
+    opened: tuple[bytes, Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,17 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeItem:
-    """An envelope with the proof of its ``submitted``, its wrap, and its body's ciphertext."""
+    """An envelope with the proof of its ``submitted``, its wrap, and its body's ciphertext.
+
+    ``receipt``: the recipient's own entry, when it is offered again because the recipient lost it.
+    """
 
     origin: Proven
     envelope: bytes
     prekey_id: bytes
     wrap: bytes
     body: bytes
+    receipt: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,8 @@ def encode_pouch(head: PouchHead, items: list[bytes]) -> bytes:
         table[4] = list(head.witnessed)
     if head.cosignature is not None:
         table[5] = head.cosignature
+    if head.opened is not None:
+        table[6] = list(head.opened)
     raw = cbor.encode(table)
     return len(raw).to_bytes(4, "big") + raw + cbor.encode(items)
 
@@ -145,7 +155,7 @@ def parse_head(data: bytes) -> tuple[PouchHead, int]:
     if len(data) < 4 + size:
         raise _form("cut short")
     table = _decode(data[4 : 4 + size])
-    if type(table) is not dict or not {0, 1, 2, 3} <= set(table) <= {0, 1, 2, 3, 4, 5}:
+    if type(table) is not dict or not {0, 1, 2, 3} <= set(table) <= {0, 1, 2, 3, 4, 5, 6}:
         raise _form("keys")
     lane = table[0]
     if type(lane) is not int or lane not in (0, 1):
@@ -158,8 +168,15 @@ def parse_head(data: bytes) -> tuple[PouchHead, int]:
         directory_version=_uint(table[3]),
         witnessed=_witnessed(table[4]) if 4 in table else None,
         cosignature=_bytes(table[5]) if 5 in table else None,
+        opened=_witnessed(table[6]) if 6 in table else None,
     )
     return head, 4 + size
+
+
+def peek_lane(data: bytes) -> Lane:
+    """The lane that the first seven bytes of a frame claim; routine when they do not. Nothing else is looked at. (Check 1)"""
+    begins = data[4:7]
+    return Lane.URGENT if len(begins) == 3 and begins[0] >> 5 == 5 and begins[1:] == bytes((0, Lane.URGENT)) else Lane.ROUTINE
 
 
 def parse_items(data: bytes, start: int) -> list[bytes]:
@@ -179,16 +196,18 @@ def encode_item(item: Item) -> bytes:
     if isinstance(item, Ask):
         return cbor.encode([1, item.envelope_hash])
     o = item.origin
-    return cbor.encode([0, o.entry, o.index, o.path, item.envelope, item.prekey_id, item.wrap, item.body])
+    row: list[cbor.Value] = [0, o.entry, o.index, o.path, item.envelope, item.prekey_id, item.wrap, item.body]
+    return cbor.encode(row if item.receipt is None else [*row, item.receipt])
 
 
 def parse_item(raw: bytes) -> Item:
     """One item of a pouch. Raises ITEM-FORM. (Check 5)"""
     try:
         row = cbor.decode(raw)
-        if type(row) is list and len(row) == 8 and _kind(row) == 0:
+        if type(row) is list and len(row) in (8, 9) and _kind(row) == 0:
             proven = Proven(_bytes(row[1]), _uint(row[2]), parse_path(row[3]))
-            return EnvelopeItem(proven, _bytes(row[4]), _sized(row[5], 32), _bytes(row[6]), _bytes(row[7]))
+            receipt = _bytes(row[8]) if len(row) == 9 else None
+            return EnvelopeItem(proven, _bytes(row[4]), _sized(row[5], 32), _bytes(row[6]), _bytes(row[7]), receipt)
         if type(row) is list and len(row) == 2 and _kind(row) == 1:
             return Ask(_sized(row[1], 32))
     except ProtocolError as error:

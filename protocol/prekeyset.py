@@ -1,8 +1,8 @@
 """Which encryption keys of a peer may be used: only sets that its log proves, never older than one seen before.
 
 A set is taken when (1) its entry is proven under a head of the peer's log, (2) its place (n, index) and sequence are not below the
-highest seen, (3) for each key from <= now < until, (4) SHA-256 and the ML-KEM check fit. (SPEC.md section 6.2; rule (1) asks for
-a *witnessed* head from protocol.md's second step on; until then the set is taken as *logged*.)
+highest seen, (3) for each key from <= now < until, (4) SHA-256 and the ML-KEM check fit. (SPEC.md section 6.2; that the head is *witnessed*
+before the set is used is the business of ``exchange.prekeyshelf``, since that may come later than the set.)
 """
 
 from __future__ import annotations

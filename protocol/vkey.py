@@ -8,6 +8,7 @@ Name and 4-byte id only select among pinned keys; they prove nothing by themselv
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -23,6 +24,7 @@ KEY_ID: Final = 4
 NAME: Final = 255  # bytes: a 0x06 message has one length byte for it
 
 _KEY_SIZES: Final = {ED25519: 32, COSIGNATURE_ED25519: 32, COSIGNATURE_MLDSA44: 1312}
+_NAME: Final = re.compile(r"[^\s+\x00-\x1f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +86,4 @@ def is_key_name(name: str) -> bool:
         name.encode()
     except UnicodeEncodeError:
         return False
-    return bool(name) and not any(c.isspace() or c == "+" or c < " " for c in name)
+    return _NAME.fullmatch(name) is not None

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 from keys.suite import SUITE
-from protocol import body, cbor, codes, pouch
+from protocol import addcheckpoint, body, cbor, codes, pouch
 from protocol.checkpoint import LogKeys
+from protocol.collect import encode_collect, parse_collect
+from protocol.dossier import encode_row, read_rows
 from protocol.entries import Lane, Prekeys, PublishedKey, Submitted, parse_entry
 from protocol.envelope import build_envelope, parse_envelope
 from protocol.errors import Code, ProtocolError
 from protocol.heads import parse_fork_proof, verify_fork_proof
+from protocol.links import encode_links, parse_links
 from protocol.parts import PartHead, PartName, is_sealed_length, open_part, sealed_length
 from protocol.vkey import VKey
-from tests.vectors import generate_formats
+from tests.vectors import generate_c2sp, generate_formats
 
 VECTORS = Path(generate_formats.__file__).parent
 FILES = sorted(path for folder in generate_formats.FOLDERS for path in (VECTORS / folder).iterdir())
@@ -81,7 +84,23 @@ def run(folder: str, data: bytes, header: dict[str, str]) -> bytes:
         return _pouch(data)
     if folder == "answer":
         return pouch.encode_answer(pouch.parse_answer(data))
-    return _fork(data)
+    if folder == "collect":
+        return encode_collect(parse_collect(data))
+    if folder == "dossier":
+        return b"".join(map(encode_row, read_rows([data])))
+    return _fork(data) if folder == "fork" else _heads(folder, data, header)
+
+
+def _heads(folder: str, data: bytes, header: dict[str, str]) -> bytes:
+    if folder == "add-checkpoint":
+        return addcheckpoint.format_request(addcheckpoint.parse_request(data))
+    if folder == "size":
+        return addcheckpoint.format_size(addcheckpoint.parse_size(data))
+    if folder == "links":
+        return encode_links(parse_links(data, int(header["count"])))
+    assert folder == "lines"
+    note = read(VECTORS / "checkpoint/head.ok")[1]
+    return addcheckpoint.add_lines(note, data)[len(note) :]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -105,7 +124,10 @@ def test_the_generator_makes_the_committed_bytes() -> None:
 
 
 def test_every_code_of_these_formats_has_a_vector() -> None:
-    prefixes = ("CBOR-", "ENTRY-", "ENVELOPE-", "URGENT-", "PART-", "BODY-", "POUCH-", "ITEM-", "ANSWER-FORM", "FORK-")
+    prefixes = (
+        "CBOR-", "ENTRY-", "ENVELOPE-", "URGENT-", "PART-", "BODY-", "POUCH-", "ITEM-", "ANSWER-FORM", "FORK-", "COLLECT-",
+        "WITNESS-FORM", "LINK-", "DOSSIER-",
+    )  # fmt: skip
     known = {code.code for code in vars(codes).values() if isinstance(code, Code) and code.code.startswith(prefixes)}
     assert known <= {read(path)[0]["expect"] for path in FILES}
 
@@ -121,8 +143,11 @@ def _page(name: str) -> str:
 
 
 def test_the_pages_name_their_vectors() -> None:
-    for name in ("cbor", "entry", "envelope", "part", "body", "pouch"):
-        assert f"tests/vectors/{name}/" in _page(name)
+    pages = {path.name: path.read_text() for path in (VECTORS.parents[1] / "protocol/formats").iterdir()}
+    named = {name for page in pages.values() for name in re.findall(r"`tests/vectors/([a-z0-9-]+)/`", page)}
+    assert named >= {*generate_formats.FOLDERS, *generate_c2sp.FOLDERS}
+    for name in named:
+        assert (VECTORS / name).is_dir(), name
 
 
 def test_the_pages_examples_hold() -> None:

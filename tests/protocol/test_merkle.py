@@ -306,3 +306,37 @@ def test_frontier_refuses_hashes_that_cannot_fit() -> None:
     ):
         with pytest.raises(ValueError, match="frontier"):
             merkle.Frontier(size, hashes)
+
+
+# -- many at once -------------------------------------------------------------------------------------------------------------
+
+
+def test_paths_made_together_are_those_made_one_by_one():
+    for size in (1, 2, 3, 7, 8, 100, 131):
+        tree = Tree(ENTRIES[:size])
+        wanted = [index for index in range(size) if index % 3 != 1]
+        together = merkle.inclusions(reversed(wanted), size, tree)
+        assert together == {index: tuple(merkle.inclusion(index, size, tree)) for index in wanted}
+    assert merkle.inclusions([], 5, tree) == {}
+    for indexes in ([5], [-1, 2]):
+        with pytest.raises(ValueError, match="no paths"):
+            merkle.inclusions(indexes, 5, tree)
+
+
+def test_LOG_7_a_tree_of_many_checks_takes_what_one_check_takes_and_nothing_else():
+    size = 103
+    tree = Tree(ENTRIES[:size])
+    paths = merkle.inclusions(range(size), size, tree)
+    checked = merkle.Tree(size, merkle.root(size, tree))
+    for index, path in paths.items():
+        checked.check(tree.node(0, index), index, path)
+    for index, path in paths.items():  # every neighbour has been found good by now
+        leaf = tree.node(0, index)
+        spoiled = [(leaf, index, (*path[:at], b"x" * 32, *path[at + 1 :])) for at in range(len(path))]
+        spoiled += [(leaf, index, path[:-1]), (leaf, index, (*path, b"x" * 32)), (leaf, index, (path[0][:31], *path[1:]))]
+        spoiled += [(b"x" * 32, index, path), (leaf, index ^ 1, path), (leaf, index + size, path), (leaf, -1, path)]
+        for wrong in spoiled:
+            with pytest.raises(ProtocolError) as caught:
+                checked.check(*wrong)
+            assert caught.value.code is codes.PROOF_INCLUSION
+        checked.check(leaf, index, path)

@@ -1,18 +1,20 @@
 """Make the vectors of our own formats: ``python -m tests.vectors.generate_formats`` from the root of the repository.
 
-One file per case in tests/vectors/{cbor,entry,envelope,part,body,pouch,answer,fork}: header lines, a blank line, the bytes. The
-vectors are frozen: a changed file is a changed protocol. tests/vectors/FORMATS.md says how to read them.
+One file per case in the folders of FOLDERS: header lines, a blank line, the bytes. The vectors are frozen: a changed file is a
+changed protocol. tests/vectors/FORMATS.md says how to read them.
 """
 
 from __future__ import annotations
 
 from tests.vectors.c2sp.signing import VECTORS, keep_signatures
-from tests.vectors.formats import bodies, encodings, entries, envelopes, forks, pouches, sealedparts
+from tests.vectors.formats import bodies, collects, dossiers, encodings, entries, envelopes, forks, heads, pouches, sealedparts
 
-FOLDERS = ("cbor", "entry", "envelope", "part", "body", "pouch", "answer", "fork")
+FOLDERS = (
+    "cbor", "entry", "envelope", "part", "body", "pouch", "answer", "fork", "collect", "add-checkpoint", "size", "lines", "links", "dossier",
+)  # fmt: skip
 CASES = (
     *encodings.CASES, *entries.CASES, *envelopes.CASES, *sealedparts.CASES, *bodies.CASES, *pouches.POUCHES, *pouches.ANSWERS,
-    *forks.CASES,
+    *forks.CASES, *collects.CASES, *heads.CASES, *dossiers.CASES,
 )  # fmt: skip
 
 

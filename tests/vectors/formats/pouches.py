@@ -51,6 +51,14 @@ _good = {
     "first-contact": ("nothing confirmed yet", encode_pouch(PouchHead(Lane.URGENT, HeadOffer(0, (), NOTE), 0, 1), [_ask])),
     "witnessed": ("both optional fields", encode_pouch(PouchHead(Lane.ROUTINE, HeadOffer(9, PATH, NOTE), 7, 3, (NOTE, PATH), b"c"), [])),
     "256-items": ("as many as the limit", encode_pouch(HEAD, [_ask] * 256)),
+    "witnessed-first": ("no path: the head of this pouch is the one with the quorum", frame(changed(H, 4, [NOTE, []]))),
+    "quorum-alone": ("field 4 without 5", frame(changed(H, 4, [NOTE, list(PATH)]))),
+    "lines-alone": ("field 5 without 4, as in an answer", frame(changed(H, 5, b"lines"))),
+    "opened": ("a log that the directory lists as standby", frame(changed(H, 6, [PROVEN.entry, list(PATH)]))),
+    "opened-alone": ("a log of one entry has no path", frame(changed(H, 6, [PROVEN.entry, []]))),
+    "opened-63-hashes": ("the longest path", frame(changed(H, 6, [PROVEN.entry, [HASH] * 63]))),
+    "all-fields": ("4, 5 and 6", frame(cbor.encode({**H, 4: [NOTE, list(PATH)], 5: b"lines", 6: [PROVEN.entry, list(PATH)]}))),
+    "offered-again": ("with the receipt that its reader lost", encode_pouch(HEAD, [cbor.encode([*_row, b"receipt"])])),
     "63-hashes": ("the longest path", encode_pouch(PouchHead(Lane.ROUTINE, HeadOffer(9, (HASH,) * 63, NOTE), 7, 3), [])),
 }
 _form = {
@@ -71,6 +79,25 @@ _form = {
     "path-64": ("longer than any path", frame(changed(H, 1, [9, [HASH] * 64, NOTE]))),
     "yours-2-to-63": ("beyond 63 bits", frame(changed(H, 2, 2**63))),
     "directory-text": ("a text where a number belongs", frame(changed(H, 3, "3"))),
+    "head-key-7": ("ENV-17", frame(changed(H, 7, 0))),
+    **{
+        f"{name}-{what}": (note, frame(changed(H, key, value)))
+        for key, name in ((4, "quorum"), (6, "opened"))
+        for what, note, value in (
+            ("bytes", "no path", PROVEN.entry),
+            ("of-one", "no path", [PROVEN.entry]),
+            ("of-three", "something more", [PROVEN.entry, [], 0]),
+            ("map", "not an array", {0: PROVEN.entry}),
+            ("text", "a text where bytes belong", ["opened", []]),
+            ("path-31", "a hash cut short", [PROVEN.entry, [HASH[:31]]]),
+            ("path-64", "longer than any path", [PROVEN.entry, [HASH] * 64]),
+            ("path-bytes", "hashes in one string", [PROVEN.entry, HASH]),
+        )
+    },
+    "lines-text": ("a text where bytes belong", frame(changed(H, 5, "lines"))),
+    "lines-array": ("an array where bytes belong", frame(changed(H, 5, [b"line"]))),
+    "keys-5-before-4": ("keys in ascending order", frame(b"\xa6" + cbor.encode(H)[1:] + b"\x05\x41l\x04\x82\x41n\x80")),
+    "opened-twice": ("each key once", frame(b"\xa6" + cbor.encode(H)[1:] + b"\x06\x82\x41e\x80" * 2)),
     "items-a-map": ("not an array", frame(cbor.encode(H), cbor.encode({}))),
     "item-an-array": ("items are bytes", frame(cbor.encode(H), cbor.encode([[1, HASH]]))),
 }
@@ -82,6 +109,8 @@ _items = {
     "item-not-an-array": ("a map", encode_pouch(HEAD, [cbor.encode({0: 1})])),
     "item-of-seven": ("no body", encode_pouch(HEAD, [cbor.encode(_row[:7])])),
     "item-of-nine": ("something more", encode_pouch(HEAD, [cbor.encode([*_row, 0])])),
+    "item-of-ten": ("something more than the receipt", encode_pouch(HEAD, [cbor.encode([*_row, b"receipt", b""])])),
+    "item-receipt-text": ("a text where bytes belong", encode_pouch(HEAD, [cbor.encode([*_row, "receipt"])])),
     "item-index-negative": ("below zero", _item(2, -1)),
     "item-path-31": ("a hash cut short", _item(3, [HASH[:31]])),
     "item-prekey-id-31": ("an id cut short", _item(5, HASH[:31])),
