@@ -12,6 +12,7 @@ Key objects are kept by the bytes they were loaded from: loading costs as much a
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -70,6 +71,10 @@ class Suite1:
     def seal(self, prekey: bytes, info: bytes, plaintext: bytes) -> bytes:
         """HPKE base mode, single shot: 1,136 bytes more than the plaintext. Raises KEY-WEAK for a prekey that fits no one."""
         return _HPKE.encrypt(plaintext, _prekey(prekey), info=info)
+
+    def seal_all(self, prekey: bytes, pairs: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+        """Many wraps to one prekey, of (info, plaintext) each, in order. Raises KEY-WEAK as ``seal``."""
+        return [self.seal(prekey, info, plaintext) for info, plaintext in pairs]
 
     def encryptor(self, key: bytes, context: bytes) -> ports.Stream:
         """Cobblestone-256 under a key of 32 bytes. The salt is drawn inside, from the operating system."""

@@ -230,6 +230,12 @@ DIRECTORY_LOG_DROPPED = _code(
     _PEER,
     "list every log as before; states only go from standby to in force to closed",
 )
+DIRECTORY_LOG_CUT = _code(
+    "DIRECTORY-LOG-CUT",
+    "a log is listed as closed below a head of it that was seen here: entries that its authority cannot disown alone",
+    _PEER,
+    "list the greatest head that was ever shown, or have the founders rule on the point",
+)
 DIRECTORY_LOG_SUCCESSION = _code(
     "DIRECTORY-LOG-SUCCESSION",
     "a log came into force that was not standby, nor named by the log before, nor ruled by the threshold",

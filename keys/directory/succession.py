@@ -19,21 +19,37 @@ from protocol.names import Origin
 Named: TypeAlias = Callable[[Origin], bool]
 
 
+# The size of the greatest head of a log that this node has confirmed; 0 for none.
+Witnessed: TypeAlias = Callable[[Origin], int]
+
+
+def nothing_witnessed(_: Origin) -> int:
+    """The answer of whoever keeps no logs: none."""
+    return 0
+
+
 def never_named(_: Origin) -> bool:
     """The answer of whoever keeps no logs: no."""
     return False
 
 
-def check_succession(old: Member, new: Member, ruled: Collection[Origin], named: Named = never_named) -> None:
+def check_succession(
+    old: Member, new: Member, ruled: Collection[Origin], named: Named = never_named, witnessed: Witnessed = nothing_witnessed
+) -> None:
     """Check that ``new`` may follow ``old``. ``ruled``: origins whose record is the founders' ruling.
 
-    Raises DIRECTORY-LOG-DROPPED for a log missing, changed or gone back; DIRECTORY-LOG-SUCCESSION for one in force by surprise.
+    Raises DIRECTORY-LOG-DROPPED for a log missing, changed or gone back; DIRECTORY-LOG-CUT for one that is closed below a head that this
+    node has confirmed; DIRECTORY-LOG-SUCCESSION for one in force by surprise.
     """
     after = {log.origin: log for log in new.logs}
     for log in old.logs:
         if log.origin not in after:
             raise ProtocolError(codes.DIRECTORY_LOG_DROPPED, f"{log.origin} is missing")
         _check_log(log, after[log.origin], log.origin in ruled)
+        closing = after[log.origin].closing
+        seen = 0 if log.state is LogState.CLOSED or closing is None or log.origin in ruled else witnessed(log.origin)
+        if closing is not None and seen > closing[0]:
+            raise ProtocolError(codes.DIRECTORY_LOG_CUT, f"{log.origin} at {closing[0]}, {seen} was seen here")
     before = {log.origin: log for log in old.logs}
     for log in new.logs:
         if log.origin not in before and log.state is not LogState.STANDBY and log.origin not in ruled and not named(log.origin):

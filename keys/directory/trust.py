@@ -26,12 +26,14 @@ from keys.directory.members import check_members, check_names
 from keys.directory.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 from keys.directory.rulings import Ruling, overrule, parse_rulings
 from keys.directory.store import TIMESTAMP, Store
-from keys.directory.succession import Named, check_succession, never_named
+from keys.directory.succession import Named, Witnessed, check_succession, never_named, nothing_witnessed
 from keys.directory.view import Directory, Kind, Member
 from protocol import limits
 from protocol.errors import LocalError, PassingError, ProtocolError
 
 Fetch: TypeAlias = Callable[[str], bytes]
+_Seen: TypeAlias = tuple[Named, Witnessed]
+_NOTHING: Final[_Seen] = (never_named, nothing_witnessed)
 """The bytes of a file by its name (``mirror.read`` of a peer). Raises FileNotFoundError when there is none, else OSError."""
 
 ROTATIONS: Final = 256  # new roots in one update
@@ -75,18 +77,21 @@ def load(folder: Path, kind: Kind | None = None) -> Directory:
     return load_state(Store(folder), kind).directory
 
 
-def update(folder: Path, fetch: Fetch, now: int, *, kind: Kind | None = None, named: Named = never_named) -> Directory:
+def update(
+    folder: Path, fetch: Fetch, now: int, *, kind: Kind | None = None, named: Named = never_named,
+    witnessed: Witnessed = nothing_witnessed,
+) -> Directory:  # fmt: skip
     """Fetch, verify and bring into force what a peer or keeper shows. Gives the directory in force afterwards.
 
-    ``now`` in ms; ``named``: whether this node has proof that a log is named by the closing of the one before. Raises the
-    DIRECTORY-* codes, PassingError DIRECTORY-UNREACHABLE when the peer does not answer; then nothing has changed, save evidence
-    of a fork.
+    ``now`` in ms; ``named``: whether this node has proof that a log is named by the closing of the one before; ``witnessed``: how much of a
+    log it has confirmed. Raises the DIRECTORY-* codes, PassingError DIRECTORY-UNREACHABLE when the peer does not answer; then nothing has
+    changed, save evidence of a fork.
     """
     store = Store(folder)
     old = load_state(store, kind) if store.in_force() else None
     source = _Source(store, fetch)
     try:
-        new = _verify(store, source, old, now, kind, named)
+        new = _verify(store, source, old, now, kind, (named, witnessed))
     except ProtocolError as error:
         if error.code in (codes.DIRECTORY_SAME_VERSION, codes.DIRECTORY_FORK):
             source.keep_evidence()
@@ -110,7 +115,7 @@ def verify_files(root_file: bytes, files: Mapping[str, bytes]) -> Directory:
     source = _Source(None, fetch)
     chain = Chain(root_file, chains.NEVER_LATE)
     _roots(chain, source, 1)
-    return _descend(chain, source, source.take(TIMESTAMP), hashlib.sha256(root_file).digest(), None, never_named).directory
+    return _descend(chain, source, source.take(TIMESTAMP), hashlib.sha256(root_file).digest(), None, _NOTHING).directory
 
 
 def load_state(store: Store, kind: Kind | None = None) -> State:
@@ -126,7 +131,7 @@ def load_state(store: Store, kind: Kind | None = None) -> State:
         chain.add_root(store.read(f"{version}.root.json"))
     source = _Source(store, store.read)
     return _descend(
-        chain, source, store.read(f"{timestamp}.timestamp.json"), hashlib.sha256(root_file).digest(), None, never_named
+        chain, source, store.read(f"{timestamp}.timestamp.json"), hashlib.sha256(root_file).digest(), None, _NOTHING
     )
 
 
@@ -181,7 +186,7 @@ class _Source:
             self.store.keep_evidence(TIMESTAMP, self.files[TIMESTAMP])
 
 
-def _verify(store: Store, source: _Source, old: State | None, now: int, kind: Kind | None, named: Named) -> State:
+def _verify(store: Store, source: _Source, old: State | None, now: int, kind: Kind | None, seen: _Seen) -> State:
     root_file = store.anchor()
     chain = Chain(root_file, datetime.fromtimestamp(now / 1000, UTC))
     chains.check_kind(chain.network, kind)
@@ -190,7 +195,7 @@ def _verify(store: Store, source: _Source, old: State | None, now: int, kind: Ki
         chain.add_root(store.read(f"{version}.root.json"))
     _roots(chain, source, have)
     timestamp = source.take(TIMESTAMP)
-    return _descend(chain, source, timestamp, hashlib.sha256(root_file).digest(), old, named)
+    return _descend(chain, source, timestamp, hashlib.sha256(root_file).digest(), old, seen)
 
 
 def _roots(chain: Chain, source: _Source, have: int) -> None:
@@ -203,7 +208,7 @@ def _roots(chain: Chain, source: _Source, have: int) -> None:
         chain.add_root(data)
 
 
-def _descend(chain: Chain, source: _Source, stamp: bytes, network_id: bytes, old: State | None, named: Named) -> State:
+def _descend(chain: Chain, source: _Source, stamp: bytes, network_id: bytes, old: State | None, seen: _Seen) -> State:
     """Timestamp, snapshot, targets, members: each verified and compared with the one in force before the next."""
     timestamp = chain.add_timestamp(stamp)
     if old:
@@ -223,7 +228,7 @@ def _descend(chain: Chain, source: _Source, stamp: bytes, network_id: bytes, old
     rulings = parse_rulings(_target(targets, strict.RULINGS, source), chain.network.name)
     members = {}
     for role in chains.roles_of(targets):
-        member = _member(chain, role, source, rulings, old, named)
+        member = _member(chain, role, source, rulings, old, seen)
         members[member.authority] = member
     network = chain.network
     check_members(members, network.kind, network.address_ranges, chain.role_keys())
@@ -233,7 +238,7 @@ def _descend(chain: Chain, source: _Source, stamp: bytes, network_id: bytes, old
     return State(chain.root, timestamp, snapshot, targets, members, directory, files)
 
 
-def _member(chain: Chain, role: str, source: _Source, rulings: Mapping[str, Ruling], old: State | None, named: Named) -> Member:
+def _member(chain: Chain, role: str, source: _Source, rulings: Mapping[str, Ruling], old: State | None, seen: _Seen) -> Member:
     """One authority's entry under its ruling, compared with what it was."""
     snapshot, targets = chain.trusted.snapshot, chain.trusted.targets
     line = snapshot.meta[f"{role}.json"]
@@ -247,15 +252,15 @@ def _member(chain: Chain, role: str, source: _Source, rulings: Mapping[str, Ruli
         ruled = frozenset(log.origin for log in ruling.logs)
         before = old.members[authority]
         try:
-            check_succession(before, member, ruled, named)
+            check_succession(before, member, ruled, *seen)
         except ProtocolError as error:
             if error.code is not codes.DIRECTORY_LOG_SUCCESSION:
                 raise
             first = old.snapshot.meta[f"{role}.json"].version + 1
             for past in _past(chain, role, range(first, line.version), source, ruling, error):
-                check_succession(before, past, ruled, named)
+                check_succession(before, past, ruled, *seen)
                 before = past
-            check_succession(before, member, ruled, named)
+            check_succession(before, member, ruled, *seen)
     return member
 
 
