@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,16 @@ from protocol import cbor
 from protocol.errors import LocalError, ProtocolError
 
 _SLOT = 512
+
+
+class Standing(StrEnum):
+    """How a guard lies to the log that is stored."""
+
+    NEW = "new"  # neither guard nor entries: a log that nobody has seen
+    ON = "on"  # on this history, and not beyond it
+    MISSING = "missing"  # entries, and no guard
+    AHEAD = "ahead"  # it has seen a head that is not stored, or of another log
+    BESIDE = "beside"  # it has seen another history
 
 
 class Guarded(NamedTuple):
@@ -57,10 +68,7 @@ class Guard:
         raw = os.pread(self._file, 2 * _SLOT, 0)
         if not raw.strip(b"\0"):
             return None
-        slots = [slot for slot in (_parse(raw[:_SLOT]), _parse(raw[_SLOT:])) if slot is not None]
-        if not slots:
-            raise LocalError(codes.GUARD_DAMAGED)
-        self._sequence, value = max(slots)
+        self._sequence, value = _value(raw)
         return value
 
     def swap(self, old: Guarded | None, new: Guarded) -> None:
@@ -81,6 +89,23 @@ class Guard:
     def close(self) -> None:
         """Let the file go."""
         os.close(self._file)
+
+
+def read_guard(path: Path) -> Guarded | None:
+    """What a guard file holds, whoever works with it; None for none. Changes nothing. Raises GUARD-DAMAGED."""
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    return _value(raw)[1] if raw.strip(b"\0") else None
+
+
+def _value(raw: bytes) -> tuple[int, Guarded]:
+    """The newer of two slots. Raises GUARD-DAMAGED."""
+    slots = [slot for slot in (_parse(raw[:_SLOT]), _parse(raw[_SLOT : 2 * _SLOT])) if slot is not None]
+    if not slots:
+        raise LocalError(codes.GUARD_DAMAGED)
+    return max(slots)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -42,8 +42,8 @@ def keep_closing(log: Log, writer: Writer, peers: Peers) -> None:
 def submit_again(tx: Tx) -> int:
     """Submit in this log every envelope that was submitted in an earlier one and still waits for a receipt; how many."""
     query = (
-        "SELECT hash, message_id, lane, expires, (SELECT count(*) FROM delivery WHERE delivery.hash=outgoing.hash) FROM outgoing"
-        " WHERE n<? AND hash IN (SELECT hash FROM delivery WHERE state IN ('queued','wanted','held')) ORDER BY n, idx"
+        "SELECT hash, message_id, lane, expires, (SELECT count(*) FROM delivery WHERE message=outgoing.id) FROM outgoing"
+        " WHERE n<? AND id IN (SELECT message FROM delivery WHERE state IN ('queued','wanted','held')) ORDER BY n, idx"
     )
     waiting = tx.db.execute(query, (tx.n,)).fetchall()
     for envelope_hash, message_id, lane, expires, recipients in waiting:

@@ -39,6 +39,7 @@ from protocol.entries import (
     parse_entry,
 )
 from protocol.errors import LocalError, RogatoryError
+from protocol.grades import Grade
 from protocol.policy import format_policy, policy_for
 from protocol.pouch import Ask, HeadOffer, PouchHead, Receipt
 from protocol.treehead import parse_checkpoint
@@ -90,7 +91,7 @@ def _change(world: World, name: str) -> TreeHead:
 
 def _unanswered(a: Exchange, b: Exchange) -> None:
     """What is due reaches the other side, and its answer is lost."""
-    a.outbox.hint(B, b.peers.greatest(A))
+    a.links.hint(B, b.peers.greatest(A))
     bag = a.outbox.bag(B, Lane.ROUTINE)
     assert bag is not None
     b.inbox.receive(A, bag.frame)
@@ -113,7 +114,7 @@ def _signed(origin: str, size: int, root: bytes, pair: LogKeyPair, seconds: int)
 def _verified(world: World, name: str, key: bytes, folder: Path) -> set[str]:
     """The names of the files of a message's bundle, which the auditor has found proven."""
     exchange = world.exchanges[name]
-    exporter = Exporter(exchange.store, exchange.log, exchange.messages, world.home(name).directory)
+    exporter = Exporter(exchange.store, exchange.log, exchange.messages, exchange.holdings, world.home(name).directory)
     names = set(exporter.export(exchange.messages.find(key), folder))
     report = verify_bundle(folder, world.root_file, world.clock.now() + limits.MINUTE)
     assert report.verdict is Verdict.PROVEN, [c for c in report.numbered() if c.verdict is not Verdict.PROVEN]
@@ -123,7 +124,7 @@ def _verified(world: World, name: str, key: bytes, folder: Path) -> set[str]:
 def _audited(world: World, name: str, folder: Path) -> None:
     """Every log of this authority is one that the auditor finds nothing wrong with, and its closing head is the listed one."""
     exchange = world.exchanges[name]
-    exporter = Exporter(exchange.store, exchange.log, exchange.messages, world.home(name).directory)
+    exporter = Exporter(exchange.store, exchange.log, exchange.messages, exchange.holdings, world.home(name).directory)
     for record in world.directory.member(name).logs:
         if record.state is not LogState.STANDBY:
             place = folder / f"{name}-log-{record.origin.n}"
@@ -338,9 +339,9 @@ def test_open_messages_are_submitted_again_and_delivered_with_the_same_hash(worl
     again = [entry.envelope_hash for entry in world.entries(A) if isinstance(entry, Submitted)]
     assert again == [wanted.hash, lost.hash, queued.hash]
     world.deliver(A, B)
-    a.outbox.hasten(B)
+    a.retries.hasten(B)
     world.upload(A, B, wanted.hash, 1)
-    a.outbox.uploaded(wanted.hash, B)
+    a.retries.uploaded(wanted.hash, B)
     world.deliver(A, B)
     for sent in (done, wanted, lost, queued):
         assert _state(a, sent.hash) == "delivered"
@@ -418,7 +419,7 @@ def test_a_receipt_under_another_head_than_the_listed_closing_head_is_not_taken(
     assert bag is not None
     about = PouchHead(Lane.ROUTINE, HeadOffer(head.size, (), head.note), b.peers.greatest(A), 1)
     with changes(a, note=1):  # our own head, which a good receipt of this pouch would cite
-        a.outbox.take_answer(bag, pouch.encode_pouch(about, [pouch.encode_answer(said)]))
+        a.answers.take(bag, pouch.encode_pouch(about, [pouch.encode_answer(said)]))
     delivery = a.messages.find(sent.hash).deliveries[0]
     assert (delivery.state, delivery.last_code) == ("queued", code)
 
@@ -450,7 +451,7 @@ def test_peers_are_shown_the_next_log_from_its_beginning(world: World) -> None:
     bag = a.outbox.bag(B, Lane.ROUTINE)
     assert bag is not None
     assert pouch.parse_head(bag.frame)[0].head.old_size == 0
-    a.outbox.take_answer(bag, b.inbox.receive(A, bag.frame))
+    a.answers.take(bag, b.inbox.receive(A, bag.frame))
     assert _state(a, sent.hash) == "delivered"
 
 
@@ -474,7 +475,7 @@ def test_a_receipt_may_cite_no_other_place_of_the_old_log(world: World, wrong: s
     old = a.peers.greatest(B)
     about = PouchHead(Lane.ROUTINE, HeadOffer(old, b.log.consistency(old, head), head.note), 0, 1)
     replies = {sent.hash: Receipt(b.log.prove(index, head)), other.hash: Receipt(b.log.prove(good, head))}
-    a.outbox.take_answer(bag, pouch.encode_pouch(about, [pouch.encode_answer(replies[row.hash]) for row in bag.rows]))
+    a.answers.take(bag, pouch.encode_pouch(about, [pouch.encode_answer(replies[row.hash]) for row in bag.rows]))
     delivery = a.messages.find(sent.hash).deliveries[0]
     assert (delivery.state, delivery.last_code) == ("queued", "ANSWER-PLACE")
     assert _state(a, other.hash) == "delivered"
@@ -485,3 +486,22 @@ def test_a_log_that_named_another_next_is_not_followed_by_this_one(world: World)
     _enlist(world, A, closing)
     world.exchanges.pop(A).close()
     assert _code(lambda: world.open(A)) == "GUARD-AHEAD"
+
+
+def test_GRADE_4_a_receipt_of_a_closed_log_is_lengthened_to_its_closing_head(world: World, tmp_path: Path) -> None:
+    sent = world.send(A, B, b"{}")
+    world.deliver(A, B)
+    a = world.exchanges[A]
+    assert a.holdings.receipt(sent.hash, B).grade is Grade.LOGGED  # type: ignore[union-attr]
+    _change(world, B)
+    b, a = world.exchanges[B], world.reopen(A)
+    origin = b.log.numbered(1).origin
+    assert a.heads.unclosed() == [origin]
+    note = b.contact.checkpoint(hashlib.sha256(origin.encode()).digest())
+    assert note is not None
+    a.contact.take_closing(B, note)
+    assert a.heads.unclosed() == []
+    [wanted] = [each for each in a.heads.wanted() if each.origin == origin]
+    a.heads.take_links(wanted, b.heads.links(1, wanted.to.size, [size for _, size in wanted.notes]))
+    assert a.holdings.receipt(sent.hash, B).grade is Grade.CLOSED  # type: ignore[union-attr]
+    _verified(world, A, sent.hash, tmp_path / "closed")
