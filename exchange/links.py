@@ -1,0 +1,81 @@
+"""How far each peer has confirmed our log: the size from which the next head of ours is linked for it.
+
+Two lanes move one record. So a head is linked from what is known when it leaves, and an answer from the other lane's answer before it.
+"""
+
+from __future__ import annotations
+
+from exchange.log import Log, Tx
+from exchange.store import Store
+from protocol.checkpoint import Head
+from protocol.entries import Lane
+from protocol.pouch import HeadOffer
+
+
+class Links:
+    """By peer; what an answer confirmed is stored, what a refusal hinted at is not."""
+
+    def __init__(self, store: Store, log: Log) -> None:
+        self._log = log
+        self._stored: dict[str, int] = dict(store.reader().execute("SELECT authority, ours_there FROM peer").fetchall())
+        self._sizes = dict(self._stored)
+        self._answered: dict[tuple[str, Lane], int] = {}  # the head of our last answer, which the peer may not have read yet
+        self._linked: dict[tuple[str, Lane], int] = {}  # the size from which that answer was linked
+
+    def size(self, peer: str) -> int:
+        """The size to link from; 0 before first contact."""
+        return self._sizes.get(peer, 0)
+
+    def offer(self, peer: str, head: Head) -> HeadOffer:
+        """A head for a pouch, linked from what the peer has confirmed by now, or to it where that is beyond this head."""
+        there = self.size(peer)
+        return HeadOffer(there, self._log.link(there, head), head.note)
+
+    def answer(self, peer: str, lane: Lane, yours: int, head: Head) -> HeadOffer:
+        """A head for an answer to a pouch of this lane, whose writer had confirmed our log up to ``yours`` when it left.
+
+        What we answered in the other lane meanwhile was read first, unless it was lost: ``yours`` would then stay behind it.
+        """
+        mine, other = (peer, lane), (peer, Lane.ROUTINE if lane is Lane.URGENT else Lane.URGENT)
+        if yours < self._linked.get(mine, 0):
+            self._answered.pop(other, None)
+        old = max(yours if yours <= head.size else 0, self._answered.get(other, 0))
+        self._answered[mine], self._linked[mine] = head.size, old
+        return HeadOffer(old, self._log.link(old, head), head.note)
+
+    def hint(self, peer: str, size: int) -> bool:
+        """A 409 says from which size our head must be linked. False when that is beyond our log: then ask for that head."""
+        if size > self._log.head().size:
+            return False
+        self._sizes[peer] = size
+        return True
+
+    def told(self, peer: str, size: int) -> None:
+        """A pouch of the peer's, or an answer not taken yet, says how far it has confirmed our log. An older one changes nothing.
+
+        While nothing is signed neither does it: what comes in is taken in all the same.
+        """
+        signed = self._log.signed
+        if signed is not None and self.size(peer) < size <= signed.size:
+            self._sizes[peer] = size
+
+    def confirmed(self, tx: Tx, peer: str, size: int) -> None:
+        """An answer says that the peer has confirmed our log up to this size."""
+        if size > self._log.size:
+            return
+        self._sizes[peer] = size
+        if size != self._stored.get(peer):
+            self._stored[peer] = size
+            tx.db.execute(
+                "INSERT INTO peer (authority, ours_there) VALUES (?,?) ON CONFLICT (authority)"
+                " DO UPDATE SET ours_there=excluded.ours_there",
+                (peer, size),
+            )
+
+    def start(self, tx: Tx) -> None:
+        """A log that no peer has seen yet: every peer is shown it from size 0."""
+        tx.db.execute("UPDATE peer SET ours_there=0")
+        self._stored.clear()
+        self._sizes.clear()
+        self._answered.clear()
+        self._linked.clear()
