@@ -34,6 +34,7 @@ PROOF_SPEAKER = Code("PROOF-SPEAKER", "4", "this proof is from the log of anothe
 HEAD_DISPUTED = Code("HEAD-DISPUTED", "4", "this head contradicts the closing head that the directory lists", Actor.FOUNDERS, "compare both sides' bundles; a human decides")
 RECEIPT_STRANGER = Code("RECEIPT-STRANGER", "7", "there is a receipt of an authority to which the envelope is not addressed", _HOLDER, "take it out; it belongs to another message")
 RECEIPT_FIRST = Code("RECEIPT-FIRST", "7", "receipt.tlog-proof is not the receipt of the first recipient that gave one", _HOLDER, _AGAIN)
+BRACKET_HEAD = Code("BRACKET-HEAD", "12", "this is no witnessed head of the same log from before the entry", _HOLDER, _AGAIN)
 TIME_HEAD = Code("TIME-HEAD", "12", "an entry claims a later time than the head that holds it", Actor.PEER, "ask the authority of this log what its clock did")
 BUNDLE_POLICY = Code("BUNDLE-POLICY", "13", "a policy file does not say what the directory says", _HOLDER, "use the directory's keys; this file would make other tools accept other proofs")
 
@@ -48,3 +49,4 @@ LOG_BUNDLE = Code("LOG-BUNDLE", "log", "entries on disk are not those that the t
 LOG_ROOT = Code("LOG-ROOT", "log", "neither entries nor tiles rebuild the root of the head", Actor.OPERATOR, "restore the log from another copy, and keep this one")
 LOG_ENTRY = Code("LOG-ENTRY", "log", "an entry of the log is not one of ours", Actor.PEER, "ask the authority of this log what it signed")
 LOG_RULE = Code("LOG-RULE", "log", "the log breaks a rule of the tables", Actor.PEER, "ask the authority of this log what it signed")
+LOG_MESSAGE = Code("LOG-MESSAGE", "log", "a message beside the log is not what both logs say", _HOLDER, "ask for the export again; if it is the same, ask the authority of this log")

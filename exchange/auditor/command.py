@@ -6,18 +6,20 @@ import json
 from pathlib import Path
 
 from exchange.auditor import codes
+from exchange.auditor.anchor import Trust
 from exchange.auditor.examination import verify_bundle
 from exchange.auditor.folder import read_file
-from exchange.auditor.logfolder import audit_log, is_log
+from exchange.auditor.logfolder import Told, audit_log, is_log, quiet
 from exchange.auditor.report import Report
 from exchange.auditor.single import verify_proof_file
 from protocol import limits
 from protocol.errors import LocalError, RogatoryError
 
 
-def examine(path: Path, trust: Path | None, policy: Path | None, now_ms: int) -> Report:
+def examine(path: Path, trust: Path | None, policy: Path | None, now_ms: int, told: Told = quiet) -> Report:
     """The report on a bundle, an exported log, or one proof file. ``trust``: a root file; ``policy``: a C2SP policy.
 
+    ``told``: how many entries of a log were read so far.
     Raises AUDIT-FOLDER and AUDIT-TRUST for what the caller named wrongly: exit code 2, nothing was examined.
     """
     root = _trusted(trust, limits.DIRECTORY)
@@ -28,7 +30,9 @@ def examine(path: Path, trust: Path | None, policy: Path | None, now_ms: int) ->
         return verify_proof_file(path, rules)
     if not path.is_dir():
         raise LocalError(codes.AUDIT_FOLDER, path.name)
-    return audit_log(path, rules) if is_log(path) else verify_bundle(path, root, now_ms)
+    if is_log(path):
+        return audit_log(path, rules, trust=Trust(root, now_ms), told=told)
+    return verify_bundle(path, root, now_ms)
 
 
 def render(report: Report, as_json: bool) -> str:

@@ -19,10 +19,11 @@ A check whose ground was refused is skipped, never passed.
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from exchange.auditor import codes, disclosed, proofs
+from exchange.auditor import brackets, codes, disclosed, proofs
 from exchange.auditor.anchor import Trust, check_trust
 from exchange.auditor.disclosed import Disclosed
 from exchange.auditor.folder import Folder
@@ -125,7 +126,8 @@ def _origins(docket: Docket, folder: Folder, directory: Directory | None, envelo
         said = docket.run(5, "origin path", about, proofs.check_path, signed)
         submitted = docket.run(6, "origin entry", about, proofs.check_submitted, said, envelope)
         if submitted is not None and envelope is not None:
-            _fact(docket, envelope.sender, submitted)
+            times = None if earlier else _bracket(docket, folder, directory, "origin", envelope.sender, submitted)
+            _fact(docket, envelope.sender, submitted, times)
         found.append(submitted)
     good = [said for said in found if said is not None]
     return good if len(good) == len(found) else None
@@ -148,11 +150,31 @@ def _receipts(
         signed = docket.run(8, "receipt head", who, proofs.check_head, folder, name, directory, who)
         said = docket.run(9, "receipt path", who, proofs.check_path, signed)
         answered = docket.run(10, "receipt entry", who, proofs.check_answer, said, envelope)
-        placed = docket.run(11, "receipt place", who, proofs.check_place, answered, submitted)
+        name = f"receipt-{who}"
+        link = partial(brackets.check_link, folder, name) if f"{name}.link" in folder.sizes else None
+        placed = docket.run(11, "receipt place", who, partial(proofs.check_place, link=link), answered, submitted)
         if placed is not None:
             answers[who] = placed
-            _fact(docket, who, placed)
+            _fact(docket, who, placed, _bracket(docket, folder, directory, name, who, placed))
     return answers
+
+
+def _bracket(
+    docket: Docket, folder: Folder, directory: Directory | None, name: str, who: str, said: Statement
+) -> dict[str, object] | None:
+    """Check 12 as far as witnesses go: the bracket's facts; None when its lower end was refused."""
+    before = None
+    if f"{name}.before" in folder.sizes:
+        before = docket.run(12, "times", who, brackets.check_before, folder, name, directory, said)
+        if before is None:
+            return None
+    return docket.run(12, "times", who, brackets.bracket, said, before) if before is not None else _upper(docket, who, said)
+
+
+def _upper(docket: Docket, who: str, said: Statement) -> dict[str, object]:
+    facts, says = brackets.bracket(said, None)
+    docket.add(12, "times", Verdict.PROVEN, codes.PROVEN, says, who)
+    return facts
 
 
 def _times(docket: Docket, envelope: Envelope | None, submitted: list[Statement] | None, answers: dict[str, Statement]) -> None:
@@ -206,8 +228,8 @@ def _message(envelope: Envelope) -> dict[str, object]:
     }
 
 
-def _fact(docket: Docket, who: str, said: Statement) -> None:
-    """One proven statement, for the report."""
+def _fact(docket: Docket, who: str, said: Statement, times: dict[str, object] | None = None) -> None:
+    """One proven statement, for the report. ``times``: its bracket."""
     fact: dict[str, object] = {
         "authority": who,
         "says": said.entry.kind.name.lower(),
@@ -217,6 +239,7 @@ def _fact(docket: Docket, who: str, said: Statement) -> None:
         "claimed_time": said.entry.time,
         "grade": str(said.signed.grade),
         "witnesses": list(said.signed.witnesses),
+        **(times or {}),
     }
     if isinstance(said.entry, Refused):
         fact["reason"] = said.entry.reason

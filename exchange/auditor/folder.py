@@ -30,6 +30,8 @@ _KINDS: Final = tuple(
         (r"README\.txt", 64 * limits.KiB),
         (r"envelope\.cbor", limits.ENVELOPE),
         (rf"(?:origin(?:-[1-9][0-9]{{0,8}})?|receipt(?:-{_AUTHORITY})?)\.tlog-proof", limits.NOTE + 8 * limits.KiB),
+        (rf"(?:origin|receipt-{_AUTHORITY})\.before", limits.NOTE),
+        (rf"receipt-{_AUTHORITY}\.link", 8 * limits.KiB),
         (rf"policy(?:-{_AUTHORITY}-[1-9][0-9]{{0,8}})?\.txt", limits.POLICY),
         (r"directory/(?:authorities/)?[a-z0-9][a-z0-9.-]{0,200}\.json", limits.DIRECTORY),
         (r"disclosed/part-(?:0|[1-9][0-9]{0,2})\.json", 4 * limits.KiB),
@@ -47,10 +49,11 @@ class Folder:
     sizes: dict[str, int]
 
     @classmethod
-    def open(cls, path: Path) -> Folder:
-        """List the folder. Raises BUNDLE-READ, BUNDLE-NAME, BUNDLE-COUNT, BUNDLE-SIZE."""
+    def open(cls, path: Path, below: str = "") -> Folder:
+        """List the folder, or only one folder ``below`` it. Raises BUNDLE-READ, BUNDLE-NAME, BUNDLE-COUNT, BUNDLE-SIZE."""
         sizes: dict[str, int] = {}
-        for name, size in _walk(path, "", DEPTH):
+        start = _walk(path / below, f"{below}/", DEPTH - 1) if below else _walk(path, "", DEPTH)
+        for name, size in start:
             limit = _limit(name)
             if limit is None:
                 raise ProtocolError(codes.BUNDLE_NAME, ascii(name[:120]))

@@ -11,9 +11,10 @@ from typing import Final
 
 from exchange.auditor import codes
 from exchange.auditor.folder import Folder
-from exchange.auditor.proofs import Grade, SignedHead, policy_of
+from exchange.auditor.proofs import SignedHead, policy_of
 from keys.directory.view import Directory
 from protocol.errors import ProtocolError
+from protocol.grades import Grade
 from protocol.policy import NONE, parse_policy
 
 SIMPLE: Final = "policy.txt"

@@ -5,9 +5,9 @@ Written from SPEC.md sections 3 and 4 and not from the code of the inbox: the sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from exchange.auditor import codes
 from exchange.auditor.anchor import utc
@@ -15,11 +15,12 @@ from exchange.auditor.folder import Folder
 from keys.directory.view import Directory, LogRecord, LogState
 from keys.suite import SUITE
 from protocol import codes as refusals
-from protocol import limits
+from protocol import cosignature, limits
 from protocol.checkpoint import Head, parse_checkpoint, verify_head
 from protocol.entries import Consigned, Entry, Refused, Submitted, parse_entry
 from protocol.envelope import Envelope
 from protocol.errors import ProtocolError
+from protocol.grades import Grade
 from protocol.names import Origin
 from protocol.note import parse_note
 from protocol.policy import Policy, policy_for
@@ -28,23 +29,16 @@ from protocol.verified import Verified
 from protocol.vkey import COSIGNATURE_MLDSA44, VKey
 
 
-class Grade(StrEnum):
-    """What one holds (SPEC.md section 3, evidence)."""
-
-    LOGGED = "logged"  # under a head with the log's two signatures
-    WITNESSED = "witnessed"  # under a head that the quorum of witnesses has signed too
-    CLOSED = "closed"  # under the closing head that the directory lists
-
-
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """A head that its log signed: the proof it stands in, the log's record, its grade, and the witnesses that signed it."""
+    """A head that its log signed: the log's record, its grade, the witnesses that signed it, and when each did (seconds)."""
 
-    proof: TlogProof
     record: LogRecord
     head: Verified[Head]
     grade: Grade
     witnesses: tuple[str, ...]
+    times: tuple[int, ...]
+    proof: TlogProof | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +48,9 @@ class Statement:
     signed: SignedHead
     logged: LoggedEntry
     entry: Entry
+
+
+Link: TypeAlias = Callable[[Statement, Statement], str]
 
 
 def witness_keys(record: LogRecord, directory: Directory) -> tuple[VKey, ...]:
@@ -77,16 +74,32 @@ def check_head(folder: Folder, name: str, directory: Directory, authority: str) 
     Raises PROOF-FORM, NOTE-*, CHECKPOINT-*, PROOF-SPEAKER, NAME-ORIGIN, DIRECTORY-UNKNOWN-*, HEAD-DISPUTED.
     """
     proof = parse_proof(folder.read(name))
-    origin = parse_checkpoint(parse_note(proof.note).text).origin
+    signed = replace(signed_head(proof.note, directory, authority), proof=proof)
+    seen = f", and by {', '.join(signed.witnesses)}" if signed.witnesses else ""
+    size, standing = signed.head.value.size, _standing(signed.record, directory)
+    return signed, f"{signed.grade}: size {size} of {signed.record.origin}, signed with both keys of the log{seen}{standing}"
+
+
+def signed_head(note: bytes, directory: Directory, authority: str) -> SignedHead:
+    """The head in a note of a log of ``authority``, with its witnesses' times. Raises as ``judge_head``."""
+    record, head, grade, witnesses = judge_head(note, directory, authority)
+    return SignedHead(record, head, grade, witnesses, _times(note, record, directory, witnesses))
+
+
+def judge_head(
+    note: bytes, directory: Directory, authority: str | None = None
+) -> tuple[LogRecord, Verified[Head], Grade, tuple[str, ...]]:
+    """A head that a log of this network (of ``authority``, if named) has signed, its grade, and the witnesses that signed it too.
+
+    Raises NOTE-*, CHECKPOINT-*, PROOF-SPEAKER, NAME-ORIGIN, DIRECTORY-UNKNOWN-*, HEAD-DISPUTED.
+    """
+    origin = parse_checkpoint(parse_note(note).text).origin
     speaker = Origin.parse(origin)
-    if (speaker.network, speaker.authority) != (directory.network, authority):
-        raise ProtocolError(codes.PROOF_SPEAKER, f"{origin}, not {authority}")
+    if speaker.network != directory.network or authority not in (None, speaker.authority):
+        raise ProtocolError(codes.PROOF_SPEAKER, f"{origin}, not {authority or directory.network}")
     record = directory.log(origin)
-    head = verify_head(proof.note, record.keys, SUITE)
-    grade, witnesses = _grade(head.value, record, directory)
-    seen = f", and by {', '.join(witnesses)}" if witnesses else ""
-    says = f"{grade}: size {head.value.size} of {origin}, signed with both keys of the log{seen}{_standing(record, directory)}"
-    return SignedHead(proof, record, head, grade, witnesses), says
+    head = verify_head(note, record.keys, SUITE)
+    return record, head, *_grade(head.value, record, directory)
 
 
 def check_number(signed: SignedHead, n: int) -> tuple[SignedHead, str]:
@@ -98,6 +111,7 @@ def check_number(signed: SignedHead, n: int) -> tuple[SignedHead, str]:
 
 def check_path(signed: SignedHead) -> tuple[Statement, str]:
     """Checks 5 and 9: the entry that the proof carries stands in that log. Raises PROOF-EXTRA, PROOF-INCLUSION, ENTRY-*."""
+    assert signed.proof is not None
     entry = signed.proof.extra
     if entry is None:
         raise ProtocolError(refusals.PROOF_EXTRA, "there is no extra line")
@@ -107,7 +121,12 @@ def check_path(signed: SignedHead) -> tuple[Statement, str]:
 
 def check_submitted(said: Statement, envelope: Envelope) -> tuple[Statement, str]:
     """Check 6: the sender's entry submits this very envelope. Raises ORIGIN-KIND, BIND-HASH, BIND-FIELDS."""
-    entry = said.entry
+    submits(said.entry, envelope)
+    return said, "submits this envelope"
+
+
+def submits(entry: Entry, envelope: Envelope) -> Submitted:
+    """The entry, when it submits this very envelope. Raises ORIGIN-KIND, BIND-HASH, BIND-FIELDS."""
     if not isinstance(entry, Submitted):
         raise ProtocolError(refusals.ORIGIN_KIND, type(entry).__name__.lower())
     if entry.envelope_hash != envelope.hash:
@@ -120,27 +139,33 @@ def check_submitted(said: Statement, envelope: Envelope) -> tuple[Statement, str
     ):
         if claimed != carried:
             raise ProtocolError(refusals.BIND_FIELDS, field)
-    return said, "submits this envelope"
+    return entry
 
 
 def check_answer(said: Statement, envelope: Envelope) -> tuple[Statement, str]:
     """Check 10: the recipient's entry answers this very envelope. Raises ANSWER-KIND, ANSWER-ENVELOPE, ANSWER-SENDER."""
-    entry = said.entry
+    entry = answers(said.entry, envelope)
+    if isinstance(entry, Refused):
+        return said, f"refuses this envelope at check {entry.check}: {entry.reason}"
+    return said, "took this envelope: all parts there, opened, as committed"
+
+
+def answers(entry: Entry, envelope: Envelope) -> Consigned | Refused:
+    """The entry, when it answers this very envelope. Raises ANSWER-KIND, ANSWER-ENVELOPE, ANSWER-SENDER."""
     if not isinstance(entry, Consigned | Refused):
         raise ProtocolError(refusals.ANSWER_KIND, type(entry).__name__.lower())
     if (entry.envelope_hash, entry.message_id) != (envelope.hash, envelope.message_id):
         raise ProtocolError(refusals.ANSWER_ENVELOPE)
     if entry.sender != envelope.sender:
         raise ProtocolError(refusals.ANSWER_SENDER, entry.sender)
-    if isinstance(entry, Refused):
-        return said, f"refuses this envelope at check {entry.check}: {entry.reason}"
-    return said, "took this envelope: all parts there, opened, as committed"
+    return entry
 
 
-def check_place(answered: Statement, submissions: Sequence[Statement]) -> tuple[Statement, str]:
+def check_place(answered: Statement, submissions: Sequence[Statement], link: Link | None = None) -> tuple[Statement, str]:
     """Check 11: the answer cites the place of a submission that is proven here. Raises ANSWER-PLACE.
 
-    A cited head of another size than the one at hand cannot be compared offline without a path between both: said, not hidden.
+    ``link`` says how the cited head and the proof's are one, where a file shows it.
+    Without it a cited head of another size than the one at hand cannot be compared offline without a path between both: said, not hidden.
     """
     assert isinstance(answered.entry, Consigned | Refused)
     place = answered.entry.place
@@ -154,6 +179,9 @@ def check_place(answered: Statement, submissions: Sequence[Statement]) -> tuple[
     cited = f"cites log {place.n}, index {place.index}, under"
     if place.size == origin.size:
         return answered, f"{cited} the very head of the origin proof"
+    if link is not None:
+        says = link(answered, next(said for said in submissions if said.logged is origin))
+        return answered, f"cites log {place.n}, index {place.index}; {says}"
     return answered, f"{cited} its head of size {place.size}; the origin proof is under {origin.size}"
 
 
@@ -178,6 +206,13 @@ def check_answered(answered: Statement, submissions: Sequence[Statement]) -> tup
         else ""
     )
     return answered, f"claimed: answered {utc(answered.entry.time)}{doubt}"
+
+
+def _times(note: bytes, record: LogRecord, directory: Directory, signed: Sequence[str]) -> tuple[int, ...]:
+    """When (seconds) each witness signed, of lines that were checked."""
+    known = {(vkey.name, vkey.key_id) for vkey in witness_keys(record, directory) if vkey.name in signed}
+    lines = [line for line in parse_note(note).signatures if (line.name, line.key_id) in known]
+    return tuple(cosignature.unpack(line.blob)[0] for line in lines)
 
 
 def _before_head(said: Statement) -> None:

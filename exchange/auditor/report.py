@@ -149,7 +149,7 @@ class Docket:
 
     def report(self, subject: str, titles: tuple[str, ...]) -> Report:
         """All that was written down; ``titles``: those of the numbers from 1 on."""
-        return Report(subject, titles, tuple(self.checks), self.facts)
+        return Report(subject, titles, tuple(sorted(self.checks, key=lambda check: check.number)), self.facts)
 
 
 def _sentence(verdict: Verdict) -> str:

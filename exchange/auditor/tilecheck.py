@@ -1,19 +1,20 @@
 """Recomputes every tile of an exported log from its entries, and says which tile and index is not as it must be (LOG-18).
 
 Two trees are built side by side: one from the entries, one from the level-0 tiles on disk. The signed root says which of them
-is right; the other is then wrong exactly where they differ.
+is right; the other is then wrong exactly where they differ. As long as they are one tree, it is built once, a tile at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from itertools import zip_longest
+from typing import Final, Protocol, TypeAlias
 
 from exchange.auditor import codes
 from protocol.errors import Code, ProtocolError
-from protocol.merkle import HASH, Frontier, leaf_hash
-from protocol.tiles import ENTRIES, WIDTH, parse_bundle, tile_path, tile_width
+from protocol.merkle import HASH, Frontier, leaf_hash, node_hash
+from protocol.tiles import ENTRIES, HEIGHT, WIDTH, parse_bundle, tile_path, tile_width
 
 Fetch: TypeAlias = Callable[[int, int, int], bytes]
 """A tile's bytes by level (``ENTRIES`` for a bundle), index and width. Raises ProtocolError when it cannot be read."""
@@ -40,33 +41,50 @@ class Trees:
 
     size: int
     from_entries: Frontier = field(default_factory=Frontier)
-    from_tiles: Frontier = field(default_factory=Frontier)
+    tiles_apart: Frontier | None = None  # once both are no longer one
     rows: list[dict[int, bytes]] = field(default_factory=list)  # level -> index -> hash, of the tree from entries
     differ: list[tuple[int, int, str]] = field(default_factory=list)  # leaf index, tile number, what was seen
+
+    @property
+    def from_tiles(self) -> Frontier:
+        """The tree from level-0 tiles."""
+        return self.from_entries if self.tiles_apart is None else self.tiles_apart
 
     def hash_at(self, level: int, index: int) -> bytes | None:
         """A complete subtree of 256^level leaves of the tree from entries."""
         return self.rows[level].get(index) if level < len(self.rows) else None
 
 
-def read_leaves(size: int, fetch: Fetch, see: Callable[[int, bytes], None]) -> Trees:
-    """Read all bundles and level-0 tiles once, in order; ``see`` gets every entry that could be read, with its index."""
+class Reader(Protocol):
+    """Whoever reads the log while its tiles are checked."""
+
+    def see(self, index: int, entry: bytes) -> None:
+        """An entry that could be read; in order."""
+        ...
+
+    def end_tile(self, before: Frontier, leaves: Sequence[bytes]) -> None:
+        """The tree before the tile that was just read, and the tile's leaf hashes as its entries make them."""
+        ...
+
+
+def read_leaves(size: int, fetch: Fetch, reader: Reader) -> Trees:
+    """Read all bundles and level-0 tiles once, in order; ``reader`` gets every entry that could be read, with its index."""
     trees = Trees(size)
     for number in range((size + WIDTH - 1) // WIDTH):
         width = tile_width(0, number, size)
         entries, why_entries = _bundle(fetch, number, width)
         hashes, why_tile = _hashes(fetch, 0, number, width)
-        for place in range(width):
-            index = number * WIDTH + place
-            leaf = leaf_hash(entries[place]) if place < len(entries) else b""
-            stored = hashes[place] if place < len(hashes) else b""
-            if leaf != stored:
-                trees.differ.append((index, number, why_entries or why_tile or "entry and leaf hash differ"))
-            _grow(trees, leaf, stored, index)
-            if leaf:
-                see(index, entries[place])
-        if why_tile and (not trees.differ or trees.differ[-1][1] != number):
-            trees.differ.append((number * WIDTH + width - 1, number, why_tile))  # right hashes, and more after them
+        leaves = [leaf_hash(entry) for entry in entries]
+        before = trees.from_entries.copy()
+        if leaves == hashes and not trees.differ and not why_tile:
+            _grow_whole(trees, leaves)
+        else:
+            _grow_apart(trees, leaves, hashes, number, why_entries or why_tile or "entry and leaf hash differ")
+            if why_tile and (not trees.differ or trees.differ[-1][1] != number):
+                trees.differ.append((number * WIDTH + width - 1, number, why_tile))  # right hashes, and more after them
+        for index, entry in enumerate(entries, number * WIDTH):
+            reader.see(index, entry)
+        reader.end_tile(before, leaves)
     return trees
 
 
@@ -105,17 +123,40 @@ def _upper(trees: Trees, fetch: Fetch) -> Iterator[Fault]:
         level += 1
 
 
-def _grow(trees: Trees, leaf: bytes, stored: bytes, index: int) -> None:
-    """Append to both trees; a tree that lacks a leaf stops growing and cannot reach the root any more."""
-    if stored and trees.from_tiles.size == index:
-        trees.from_tiles.append(stored)
-    if not leaf or trees.from_entries.size != index:
-        return
-    for level, at, value in trees.from_entries.append(leaf):
-        if level and level % 8 == 0:
-            while len(trees.rows) <= level // 8:
+def _grow_whole(trees: Trees, leaves: Sequence[bytes]) -> None:
+    """Append a tile to the one tree that both are so far."""
+    frontier = trees.from_entries
+    if len(leaves) < WIDTH:
+        for leaf in leaves:
+            frontier.append(leaf)
+    else:
+        row = leaves
+        while len(row) > 1:
+            row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+        _keep(trees, frontier.append_subtree(HEIGHT, row[0]))
+
+
+def _grow_apart(trees: Trees, leaves: Sequence[bytes], hashes: Sequence[bytes], number: int, why: str) -> None:
+    """Append a tile to both trees, leaf by leaf, from the first one on in which they are not the same."""
+    if trees.tiles_apart is None:
+        trees.tiles_apart = trees.from_entries.copy()
+    for place, (leaf, stored) in enumerate(zip_longest(leaves, hashes, fillvalue=b"")):
+        index = number * WIDTH + place
+        if leaf != stored:
+            trees.differ.append((index, number, why))
+        # a tree that lacks a leaf stops growing and cannot reach the root any more
+        if stored and trees.tiles_apart.size == index:
+            trees.tiles_apart.append(stored)
+        if leaf and trees.from_entries.size == index:
+            _keep(trees, trees.from_entries.append(leaf))
+
+
+def _keep(trees: Trees, grown: Iterable[tuple[int, int, bytes]]) -> None:
+    for level, at, value in grown:
+        if level and level % HEIGHT == 0:
+            while len(trees.rows) <= level // HEIGHT:
                 trees.rows.append({})
-            trees.rows[level // 8][at] = value
+            trees.rows[level // HEIGHT][at] = value
 
 
 def _bundle(fetch: Fetch, number: int, width: int) -> tuple[Sequence[bytes], str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from exchange.bundle import Disclosure, Evidence, Materials, metadata_of, witness_name
+from exchange.bundle import Disclosure, Evidence, Materials, metadata_of
 from keys.directory import exercise
 from keys.directory.view import Directory, OfficeRecord
 from keys.logkeys import LogKeyPair, WitnessKeyPair
@@ -23,7 +23,7 @@ from protocol.cosignature import cosign
 from protocol.entries import Consigned, Entry, Filler, Lane, Opened, Place, Refused, Submitted
 from protocol.envelope import Envelope, build_envelope
 from protocol.merkle import inclusion, leaf_hash, node_hash, root
-from protocol.names import Office
+from protocol.names import Office, witness_name
 from protocol.note import format_note, parse_note
 from protocol.parts import BODY_MEDIA_TYPE, PartHead, PartName, seal_part
 from protocol.pouch import Proven
