@@ -2,6 +2,8 @@
 
     envelope.cbor                     E as carried
     origin.tlog-proof                 the sender's `submitted`; origin-<n>.tlog-proof: the same in an earlier log n
+    origin.before, receipt-….before   a witnessed head of the same log that does not hold the entry: it was not shown before
+    receipt-<authority>.link          from the head that this receipt cites to the head of origin.tlog-proof
     receipt-<authority>.tlog-proof    each recipient's `consigned` or `refused`; receipt.tlog-proof is the first of them
     policy-<authority>-<n>.txt        C2SP policy of each log used; policy.txt: their Ed25519 keys for simple tools
     directory/                        the signed metadata that leads from the trust root to those keys
@@ -19,25 +21,28 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from exchange import codes
+from exchange.quorum import weigh, witness_keys
 from exchange.readme import readme
 from keys.directory import codes as directory_codes
 from keys.directory import mirror, trust
 from keys.directory.view import Directory, LogRecord
 from keys.suite import SUITE
 from protocol.body import Addressing, parse_body
-from protocol.checkpoint import parse_checkpoint, verify_head
+from protocol.canonical import to_base64
+from protocol.checkpoint import verify_head
 from protocol.envelope import Envelope, parse_envelope
 from protocol.errors import LocalError, ProtocolError
-from protocol.note import format_note, parse_note, verify_note
+from protocol.grades import is_quorum
 from protocol.policy import NONE, Log, Policy, format_policy, policy_for
+from protocol.pouch import Path as Hashes
 from protocol.pouch import Proven
 from protocol.proof import TlogProof, format_proof, verify_logged
-from protocol.vkey import COSIGNATURE_MLDSA44, VKey
+from protocol.treehead import stated_checkpoint
 
 FORMAT: Final = "rogatory/bundle/v1"
 
@@ -69,7 +74,9 @@ class Materials:
 
     ``metadata``: the directory's files by the names ``mirror`` serves, ``1.root.json`` and ``timestamp.json`` among them, and
     ``directory``, what they verify to: both from ``metadata_of``. ``earlier``: submissions of the same envelope in earlier
-    logs, when it was submitted again after a change of logs and a receipt cites the earlier place.
+    logs, when it was submitted again after a change of logs and a receipt cites the earlier place. ``before``: by ``origin`` or the
+    receipt's authority, a witnessed note of the same log that does not hold the entry; ``links``: by the receipt's authority, the size
+    that it cites and the full consistency path from there to the head of ``origin``.
     """
 
     envelope: bytes
@@ -79,6 +86,8 @@ class Materials:
     metadata: Mapping[str, bytes]
     disclosures: tuple[Disclosure, ...] = ()
     earlier: tuple[Evidence, ...] = ()
+    before: Mapping[str, bytes] = field(default_factory=dict)
+    links: Mapping[str, tuple[int, Hashes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +168,12 @@ class _Read(Mapping[str, bytes]):
         return len(mirror.names(self._folder))
 
 
-def witness_name(network: str, authority: str) -> str:
-    """The key name under which an authority cosigns other logs' heads."""
-    return f"{network}/{authority}/witness"
-
-
 def _files(materials: Materials, envelope: Envelope) -> Iterator[_File]:
     directory = materials.directory
     yield _File("envelope.cbor", "the envelope as carried; its SHA-256 names the message in every log", materials.envelope)
     origin = _compose(materials.origin, directory)
+    if "origin" in materials.before:
+        yield _File("origin.before", "a witnessed head of that log without this entry", _witnessed(materials.before["origin"], directory))
     yield _File("origin.tlog-proof", f"proof that {envelope.sender} submitted this envelope", origin.data)
     composed = [origin]
     for proof in (_compose(evidence, directory) for evidence in materials.earlier):
@@ -177,6 +183,13 @@ def _files(materials: Materials, envelope: Envelope) -> Iterator[_File]:
         receipt = _compose(materials.receipts[authority], directory)
         composed.append(receipt)
         yield _File(f"receipt-{authority}.tlog-proof", f"proof of what {authority} answered", receipt.data)
+        if authority in materials.before:
+            earlier = _witnessed(materials.before[authority], directory)
+            yield _File(f"receipt-{authority}.before", "a witnessed head of that log without this entry", earlier)
+        if authority in materials.links:
+            size, path = materials.links[authority]
+            text = "".join(f"{line}\n" for line in (f"old {size}", *map(to_base64, path))).encode()
+            yield _File(f"receipt-{authority}.link", "from the head that this receipt cites to that of origin.tlog-proof", text)
         if place == 0:
             yield _File("receipt.tlog-proof", f"the same file as receipt-{authority}.tlog-proof", receipt.data)
     for proof in composed:
@@ -194,28 +207,18 @@ def _files(materials: Materials, envelope: Envelope) -> Iterator[_File]:
 
 def _compose(evidence: Evidence, directory: Directory) -> _Composed:
     """The proof file, with the lines that verify and no others. Raises what a proof that does not hold raises."""
-    note = parse_note(evidence.note)
-    record = directory.log(parse_checkpoint(note.text).origin)
-    witnesses = [
-        VKey(witness_name(directory.network, name), COSIGNATURE_MLDSA44, directory.members[name].witness.mldsa44)
-        for name in record.witnesses
-        if name in directory.members
-    ]
-    kept = list(verify_note(note, record.keys.vkeys, SUITE))
-    seen = 0
-    for vkey in witnesses:
-        try:
-            kept += verify_note(note, [vkey], SUITE)
-            seen += 1
-        except ProtocolError:
-            continue  # this witness did not sign, or its line is not good: the proof stands without it
-    text = format_note(note.text, kept)
-    head = verify_head(text, record.keys, SUITE)
+    record = directory.log(stated_checkpoint(evidence.note).origin)
+    weighed = weigh(evidence.note, record, directory, SUITE)
     proven = evidence.proven
-    verify_logged(proven.entry, proven.index, proven.path, head)
-    quorum = record.quorum if record.quorum and seen >= record.quorum else 0
-    data = format_proof(TlogProof(proven.entry, proven.index, tuple(proven.path), text))
-    return _Composed(data, record, policy_for(record.keys, witnesses, quorum))
+    verify_logged(proven.entry, proven.index, proven.path, verify_head(weighed.note, record.keys, SUITE))
+    quorum = record.quorum if is_quorum(weighed.times.values(), record.quorum) else 0
+    data = format_proof(TlogProof(proven.entry, proven.index, tuple(proven.path), weighed.note))
+    return _Composed(data, record, policy_for(record.keys, tuple(witness_keys(record, directory).values()), quorum))
+
+
+def _witnessed(note: bytes, directory: Directory) -> bytes:
+    """A note with the lines that verify."""
+    return weigh(note, directory.log(stated_checkpoint(note).origin), directory, SUITE).note
 
 
 def _disclosed(materials: Materials, envelope: Envelope) -> Iterator[_File]:

@@ -12,6 +12,7 @@ from exchange import codes
 from exchange.log import Log, Tx
 from exchange.peers import Peers
 from exchange.prekeyshelf import PrekeyShelf
+from exchange.witnessed import WitnessedHeads
 from exchange.writer import Writer
 from protocol import cbor, pouch
 from protocol.checkpoint import verify_head
@@ -25,23 +26,27 @@ from protocol.ports import Verifier
 class Contact:
     """The small questions. ``directory_version`` is ours, told with every frame."""
 
-    def __init__(self, writer: Writer, log: Log, peers: Peers, shelf: PrekeyShelf, verifier: Verifier) -> None:
+    def __init__(
+        self, writer: Writer, log: Log, peers: Peers, shelf: PrekeyShelf, heads: WitnessedHeads, verifier: Verifier
+    ) -> None:  # fmt: skip
         self._writer, self._log, self._peers, self._shelf, self._verifier = writer, log, peers, shelf, verifier
+        self._heads = heads
 
     def prekeys_frame(self, yours: int, directory_version: int) -> bytes:
         """Our current prekeys, proven under our head, linked from the size that the asker has confirmed."""
         head = self._log.head()
         old = yours if yours <= head.size else 0
         about = pouch.PouchHead(
-            Lane.ROUTINE, pouch.HeadOffer(old, self._log.consistency(old, head), head.note), 0, directory_version
-        )
+            Lane.ROUTINE, pouch.HeadOffer(old, self._log.consistency(old, head), head.note), 0, directory_version,
+            self._heads.tell("", head, again=True), opened=self._log.introduction(head),
+        )  # fmt: skip
         offer = self._shelf.offer(head)
         return pouch.encode_pouch(about, [] if offer is None else [cbor.encode(pouch.offer_row(offer))])
 
     def take_prekeys(self, peer: str, frame: bytes) -> int:
         """Take a peer's prekeys; its directory version. Raises HEAD-*, PREKEY-*, POUCH-FORM."""
         about, start = pouch.parse_head(frame)
-        head = self._peers.verify(peer, about.head.note)
+        head = self._peers.verify(peer, about.head.note, about.opened)
         items = pouch.parse_items(frame, start)
         n = Origin.parse(head.origin).n
         offer = pouch.parse_offer(cbor.decode(items[0])) if items else None
@@ -56,7 +61,13 @@ class Contact:
         except HeadError as error:
             self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
             raise
+        self._heads.hear(head, about.witnessed)
         return about.directory_version
+
+    def take_closing(self, peer: str, note: bytes) -> None:
+        """Keep the note of the closing head of an earlier log of this peer. Raises HEAD-CLOSING, HEAD-STOPPED, NOTE-*, CHECKPOINT-*."""
+        head = self._peers.verify_closing(peer, note)
+        self._writer.run(lambda tx: self._peers.keep_note(tx, head))
 
     def checkpoint(self, origin_hash: bytes) -> bytes | None:
         """The greatest head we have of the log whose origin has this SHA-256: ours, or one we confirmed; None without one.
@@ -68,7 +79,7 @@ class Contact:
         for n in range(self._log.n - 1, 0, -1):
             ours = self._log.numbered(n)
             if hashlib.sha256(ours.origin.encode()).digest() == origin_hash:
-                return ours.closing_note()
+                return ours.closing_note() if ours.closing() is not None else None
         return self._peers.greatest_note(origin_hash)
 
     def shown_own_head(self, note: bytes) -> None:

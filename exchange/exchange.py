@@ -1,6 +1,8 @@
 """The exchange of one authority, put together: the one place where its rooms meet.
 
-    Exchange.open(...)  ->  .outbox  .inbox  .parts_in  .messages  .shelf  .log  .peers
+    Exchange(...)  ->  .outbox  .answers  .retries  .deadletters       what goes out
+                       .inbox  .parts_in  .messages                    what comes in
+                       .log  .peers  .links  .shelf  .contact          what both say to each other
 
 All methods of these rooms are synchronous and may be called from any thread; state changes go through the one writer. ``exchange`` itself
 answers a peer's pouch, so a test or a simulator can stand in for HTTP by calling ``inbox.receive`` of another one.
@@ -14,9 +16,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from exchange.answers import Answers
 from exchange.contact import Contact
+from exchange.deadletters import DeadLetters
+from exchange.deadlines import Deadlines
+from exchange.due import Due
+from exchange.forks import Forks
 from exchange.guard import Guard
+from exchange.holdings import Holdings
 from exchange.inbox import Inbox
+from exchange.links import Links
 from exchange.log import Log, Tx
 from exchange.messages import Messages
 from exchange.notice import Notice
@@ -26,50 +35,62 @@ from exchange.partsin import PartsIn
 from exchange.peers import Peers
 from exchange.ports import Clock, Random
 from exchange.prekeyshelf import PrekeyShelf
+from exchange.repeats import Repeats
 from exchange.reserve import Reserve
+from exchange.retries import Retries
 from exchange.sealing import Sealer
+from exchange.spool import Spool
 from exchange.store import Store
 from exchange.succession import close_log, keep_closing, submit_again
+from exchange.urgentquota import UrgentQuota
+from exchange.witness import Witness
+from exchange.witnessed import WitnessedHeads
+from exchange.wraps import Wraps
 from exchange.writer import Writer
 from keys.directory.view import Directory as DirectoryView
+from keys.directory.view import LogState
+from keys.logkeys import WitnessKeyPair
 from keys.prekeys import PrekeyStore
 from keys.storage import StorageKey
 from keys.suite import Suite1
+from protocol import limits
 from protocol.checkpoint import LogKeys
 from protocol.entries import Directory, TreeHead
-from protocol.errors import LocalError
+from protocol.errors import Code, LocalError
 from protocol.names import Origin
 from protocol.ports import LogSigner
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who we are: the log in force with its keys and signer, our prekeys, our storage key."""
+    """Who we are: the log in force with its keys and signer, our prekeys, our storage key, our keys as a witness of others."""
 
     origin: Origin
     log_keys: LogKeys
     signer: LogSigner
     prekeys: PrekeyStore
     storage: StorageKey
+    witness: WitnessKeyPair | None = None
 
 
 class Exchange:
     """Everything of one authority that must not be lost.
 
     ``folder``: database and parts; ``guard``: a path of its own, best on other hardware; ``reserve``: bytes of the disk that routine
-    messages leave free, ``free`` gives those that are.
+    messages leave free, ``free`` gives those that are; ``urgent_per_hour``: of each peer. ``held``: nothing is said or signed before
+    ``release`` (or ``take_in``). Without ``threaded`` every change is committed on its caller's thread.
     """
 
     def __init__(
         self, folder: Path, guard: Path, identity: Identity, directory: Callable[[], DirectoryView], suite: Suite1, clock: Clock,
         *, random: Random = os.urandom, on_fatal: Callable[[LocalError], None] = lambda error: None,
-        reserve: int = 0, free: Callable[[], int] | None = None,
+        reserve: int = 0, free: Callable[[], int] | None = None, urgent_per_hour: int = limits.URGENT_PER_HOUR, held: bool = False,
+        threaded: bool = True,
     ) -> None:  # fmt: skip
-        self.us = identity.origin.authority
-        self.directory = directory
-        self.clock = clock
+        self.us, self.directory, self.clock = identity.origin.authority, directory, clock
         network_id = directory().network_id
         self.reserve = Reserve(free or (lambda: shutil.disk_usage(folder).free), reserve, clock)
+        self.urgent_quota = UrgentQuota(urgent_per_hour)
         self.store = Store(folder)
         try:
             self.guard = Guard(guard)
@@ -77,26 +98,45 @@ class Exchange:
             self.store.close()
             raise
         try:
-            self.log = Log(self.store, identity.origin, identity.log_keys, identity.signer, self.guard, random)
-            self.writer = Writer(self.store.writer, self.log, clock, on_fatal)
+            self.log = Log(self.store, identity.origin, identity.log_keys, identity.signer, self.guard, random, held=held)
+            self.writer = Writer(self.store.writer, self.log, clock, on_fatal, threaded=threaded)
         except BaseException:
             self.guard.close()
             self.store.close()
             raise
         self.peers = Peers(self.store, directory, suite)
-        self.shelf = PrekeyShelf(self.store, self.log, identity.prekeys)
+        self.shelf = PrekeyShelf(self.store, self.log, identity.prekeys, directory)
+        self.heads = WitnessedHeads(self.store, self.writer, self.log, self.shelf, directory, suite)
+        self.witness = Witness(self.writer, self.peers, directory, identity.witness, self.us, clock)
         self.files = PartFiles(folder / "parts")
         sealer = Sealer(network_id, self.us, suite, self.files, random)
+        self.links = Links(self.store, self.log)
+        self.repeats = Repeats(self.store, self.log)
+        self.log.unlisted = self._unlisted
+        self.due = Due(self.store, self.log, clock)
+        wraps = Wraps(identity.storage, suite)
         self.outbox = Outbox(
-            self.store, self.writer, self.log, self.peers, self.shelf, sealer, identity.storage, suite, clock, random,
-            self._directory_version,
+            self.writer, self.log, self.peers, self.shelf, sealer, identity.storage, self.links, wraps, self.due, clock,
+            self._directory_version, self.heads,
         )  # fmt: skip
+        self.retries = Retries(self.writer, self.due, clock, random)
+        self.answers = Answers(
+            self.writer, self.log, self.peers, self.shelf, self.links, wraps, self.retries, clock, self.repeats, self.heads
+        )
+        self.deadletters = DeadLetters(self.writer, clock)
+        self.deadlines = Deadlines(self.store, self.writer, clock)
         self.inbox = Inbox(
             self.store, self.writer, self.log, self.peers, self.shelf, self.files, identity.storage, suite, clock, network_id,
-            self._directory_version, self.reserve,
+            self._directory_version, self.reserve, self.urgent_quota, self.repeats, self.heads, self.witness,
+            self.links,
         )  # fmt: skip
-        self.parts_in = PartsIn(self.store, self.writer, self.files, identity.storage, suite, self.reserve, self._consigned)
-        self.contact = Contact(self.writer, self.log, self.peers, self.shelf, suite)
+        self.spool = Spool(self.store, self.writer, self.files, lambda: shutil.disk_usage(folder).total)
+        self.parts_in = PartsIn(
+            self.store, self.writer, self.files, identity.storage, suite, self.reserve, self.spool, clock, self._consigned
+        )  # fmt: skip
+        self.contact = Contact(self.writer, self.log, self.peers, self.shelf, self.heads, suite)
+        self.forks = Forks(self.writer, self.peers, self.contact, directory, suite, self.us)
+        self.holdings = Holdings(self.store, self.log, self.heads, directory)
         self.messages = Messages(self.store, self.writer, self.log, self.files, identity.storage, suite)
 
     def begin(self) -> None:
@@ -117,12 +157,22 @@ class Exchange:
             if self.log.open_first(tx, view.network_id, self.us):
                 tx.db.execute("DELETE FROM meta WHERE key='directory'")  # every log says under which directory it speaks
                 submit_again(tx)
-                self.outbox.start_links(tx)
+                self.links.start(tx)
             self._note_directory(tx, view)
             return self.shelf.publish(tx, published)
 
         self.shelf.show(self.writer.run(first), published)
-        self.log.sign()
+        if self.log.hold is None:
+            self.log.sign()
+
+    def take_in(self, why: Code) -> None:
+        """State *alone*: from now on take in and store, and sign nothing, for this reason."""
+        self.log.keep_held(why, takes=True)
+
+    def release(self, also: Callable[[Tx], object] = lambda tx: None) -> None:
+        """This data is the newest: sign from now on. ``also``: what is said about it. Raises GUARD-*, LOG-STOPPED."""
+        self.writer.run(lambda tx: self.log.release())
+        self.writer.run(also)
 
     def daily(self) -> None:
         """What every day needs: prekeys published ahead and destroyed on time, the directory in force logged, a fresh head."""
@@ -139,6 +189,7 @@ class Exchange:
 
         self.shelf.show(self.writer.run(renew), published)
         self.shelf.own.destroy_ended(now)
+        self.spool.clear(now)
 
     def note_directory(self) -> None:
         """Log the directory in force, when it is not the one logged last."""
@@ -162,6 +213,10 @@ class Exchange:
 
     def _consigned(self, told: Sequence[Notice]) -> None:
         self.inbox.on_consigned(told)
+
+    def _unlisted(self) -> bool:
+        """Whether the directory does not list our log as in force yet."""
+        return self.directory().log(self.log.origin).state is LogState.STANDBY
 
     def _directory_version(self) -> int:
         return self.directory().version

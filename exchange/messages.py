@@ -91,16 +91,14 @@ class Messages:
         column = "hash" if len(key) == 32 else "message_id"
         db = self._store.reader()
         row = db.execute(
-            f"SELECT hash, envelope, time, idx, conversation, n FROM outgoing WHERE {column}=?", (key,)  # noqa: S608 - a constant
+            f"SELECT hash, envelope, time, idx, conversation, n, id FROM outgoing WHERE {column}=?", (key,)  # noqa: S608 - a constant
         ).fetchone()
         if row is not None:
-            query = "SELECT recipient, state, attempts, last_code, due FROM delivery WHERE hash=? ORDER BY recipient"
-            return _message(SENT, row, tuple(Delivery(*item) for item in db.execute(query, (row[0],))))
-        row = db.execute(
-            f"SELECT hash, envelope, time, idx, conversation, n, state FROM incoming WHERE {column}=?"  # noqa: S608
-            " ORDER BY state='refused'",
-            (key,),
-        ).fetchone()
+            query = "SELECT recipient, state, attempts, last_code, due FROM delivery WHERE message=? ORDER BY recipient"
+            return _message(SENT, row, tuple(Delivery(*item) for item in db.execute(query, (row[6],))))
+        query = f"SELECT hash, envelope, time, idx, conversation, n, state FROM incoming WHERE {column}=? AND state"  # noqa: S608
+        for state in ("!='refused'", "='refused'"):  # by message id, each has an index of its own
+            row = row or db.execute(query + state, (key,)).fetchone()
         if row is None:
             raise LocalError(codes.MESSAGE_UNKNOWN, key.hex())
         us = self._log.authority
@@ -165,13 +163,15 @@ class Messages:
 
     def erase(self, tx: Tx, message: Message) -> None:
         """Destroy the message's key in this transaction: nothing of its content can be read any more."""
-        tx.db.execute("DELETE FROM secret WHERE hash=?", (message.hash,))
+        tx.db.execute("DELETE FROM secret WHERE message_id=? AND hash=?", (message.message_id, message.hash))
 
     def _open(self, message: Message) -> tuple[Envelope, bytes]:
-        row = self._store.reader().execute("SELECT wrapped FROM secret WHERE hash=?", (message.hash,)).fetchone()
+        envelope = self.envelope(message)
+        query = "SELECT wrapped FROM secret WHERE message_id=? AND hash=?"
+        row = self._store.reader().execute(query, (message.message_id, message.hash)).fetchone()
         if row is None:
             raise LocalError(codes.MESSAGE_ERASED)
-        return self.envelope(message), self._storage.unwrap(message.hash, row[0])
+        return envelope, self._storage.unwrap(message.hash, row[0])
 
 
 def _message(direction: str, row: tuple[bytes, bytes, int, int | None, bytes | None, int], deliveries: tuple[Delivery, ...]) -> Message:

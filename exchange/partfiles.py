@@ -1,16 +1,20 @@
 """Files of ciphertext parts: what we send, by digest; what comes in, by message and number, under a temporary name until verified.
 
-Only ciphertext is ever written. A name is final after fsync of the file, rename, and fsync of the folder.
+Only ciphertext is ever written. (docs/evidence.md)
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
+import re
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import BinaryIO
+
+from exchange.spoolfile import SpoolFile
 
 _READ = 1 << 20
+_INCOMING = re.compile(r"([0-9a-f]{64})-([1-9][0-9]{0,2})(?:\.partial)?")
 
 
 class PartFiles:
@@ -23,13 +27,13 @@ class PartFiles:
         for leftover in (folder / "out").glob("*.tmp"):
             leftover.unlink()
 
-    def new_outgoing(self, number: int, message_id: bytes) -> BinaryIO:
+    def new_outgoing(self, number: int, message_id: bytes) -> SpoolFile:
         """A temporary file for a part that is being sealed; ``keep_outgoing`` gives it its name."""
-        return (self.folder / "out" / f"{message_id.hex()}-{number}.tmp").open("wb")
+        return SpoolFile(self.folder / "out" / f"{message_id.hex()}-{number}.tmp", fresh=True)
 
-    def keep_outgoing(self, file: BinaryIO, digest: bytes) -> None:
+    def keep_outgoing(self, file: SpoolFile, digest: bytes) -> None:
         """Make a sealed part durable under its digest."""
-        _settle(file, self.outgoing(digest))
+        file.settle(self.outgoing(digest))
 
     def drop_outgoing(self, digest: bytes) -> None:
         """Throw away a sealed part of a message that was never submitted."""
@@ -49,8 +53,8 @@ class PartFiles:
 
     def held(self, envelope_hash: bytes, number: int) -> int:
         """Bytes of a part that are here, verified or not."""
-        for path in (self.incoming(envelope_hash, number), self.partial(envelope_hash, number)):
-            if path.exists():
+        for path in (self.partial(envelope_hash, number), self.incoming(envelope_hash, number)):  # as it is renamed meanwhile
+            with suppress(FileNotFoundError):
                 return path.stat().st_size
         return 0
 
@@ -63,12 +67,30 @@ class PartFiles:
 
     def keep_incoming(self, envelope_hash: bytes, number: int) -> None:
         """Make a verified part durable under its final name."""
-        with self.partial(envelope_hash, number).open("r+b") as file:
-            _settle(file, self.incoming(envelope_hash, number))
+        with closing(SpoolFile(self.partial(envelope_hash, number), fresh=False)) as file:
+            file.settle(self.incoming(envelope_hash, number))
 
     def drop_partial(self, envelope_hash: bytes, number: int) -> None:
         """Throw away what failed verification: it is uploaded again from the start."""
         self.partial(envelope_hash, number).unlink(missing_ok=True)
+
+    def drop_part(self, envelope_hash: bytes, number: int) -> None:
+        """Throw away a part that no message wants, whole or not."""
+        self.partial(envelope_hash, number).unlink(missing_ok=True)
+        self.incoming(envelope_hash, number).unlink(missing_ok=True)
+
+    def all_incoming(self) -> Iterator[tuple[bytes, int]]:
+        """Every part of which something came: hash of its envelope and number. What has another name is none, and is removed."""
+        for path in list((self.folder / "in").iterdir()):
+            found = _INCOMING.fullmatch(path.name)
+            if found is None:
+                path.unlink()
+            else:
+                yield bytes.fromhex(found[1]), int(found[2])
+
+    def any_incoming(self, envelope_hash: bytes) -> bool:
+        """Whether anything came of this message's parts."""
+        return any((self.folder / "in").glob(f"{envelope_hash.hex()}-*"))
 
     def drop_message(self, envelope_hash: bytes) -> None:
         """Throw away every part of a message that was refused."""
@@ -84,13 +106,12 @@ def read_chunks(path: Path, offset: int = 0) -> Iterator[bytes]:
             yield chunk
 
 
-def _settle(file: BinaryIO, final: Path) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
-    Path(file.name).rename(final)
-    folder = os.open(final.parent, os.O_RDONLY)
+def is_sound(path: Path, digest: bytes) -> bool:
+    """Whether a stored part is there, byte for byte, as its envelope names it."""
+    found = hashlib.sha256()
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        for chunk in read_chunks(path):
+            found.update(chunk)
+    except OSError:
+        return False
+    return found.digest() == digest

@@ -13,17 +13,20 @@ from collections.abc import Callable
 
 from exchange.log import Tx
 from exchange.store import Store
-from keys.directory.view import Directory
-from protocol import cbor, codes
+from exchange.successors import Successors
+from exchange.writer import Writer
+from keys.directory.view import Directory, LogState
+from protocol import addcheckpoint, cbor, codes, limits
 from protocol.checkpoint import Head, LogKeys, verify_head
 from protocol.entries import Forked, TreeHead
 from protocol.errors import ProtocolError
-from protocol.heads import HeadError, HeadRecord, Judgement, judge_head
+from protocol.heads import ForkProof, HeadError, HeadRecord, Judgement, Relation, judge_head
+from protocol.names import Origin
 from protocol.ports import Verifier
-from protocol.pouch import HeadOffer
+from protocol.pouch import HeadOffer, Path
 from protocol.treehead import parse_checkpoint, stated_checkpoint
 
-_NOTES = 256  # verified notes remembered: a peer at rest shows the same head again and again
+_NOTES = 64  # verified notes remembered: a peer at rest shows the same head again and again
 
 
 class Peers:
@@ -33,14 +36,22 @@ class Peers:
         self._store = store
         self._directory = directory
         self._verifier = verifier
+        self.successors = Successors(store, directory)
         self._notes: OrderedDict[bytes, Head] = OrderedDict()
+        self._records: dict[str, tuple[tuple[bytes, int, bytes], HeadRecord]] = {}
 
-    def verify(self, authority: str, note: bytes) -> Head:
-        """A head of this authority's log in force, both signatures checked.
+    def verify(self, authority: str, note: bytes, opened: tuple[bytes, Path] | None = None) -> Head:
+        """A head of the log under which this authority speaks, both signatures checked.
 
-        Raises HEAD-ORIGIN, HEAD-STOPPED, DIRECTORY-UNKNOWN-AUTHORITY, NOTE-*, CHECKPOINT-*. (Check 4; check A2)
+        That is the one in force, or the standby log once the authority has shown that it was ``opened``.
+        Raises HEAD-ORIGIN, HEAD-STOPPED, HEAD-SUCCESSION, DIRECTORY-UNKNOWN-AUTHORITY, NOTE-*, CHECKPOINT-*. (Check 4; check A2)
         """
-        return self._verified(note, self._directory().log_in_force(authority).keys)
+        claimed = self.successors.claimed(authority, note) if opened is not None else None
+        if opened is None or claimed is None:
+            return self._verified(note, self.successors.record(authority).keys)
+        head = self._verified(note, claimed.keys)
+        self.successors.check(claimed, head, opened)
+        return head
 
     def verify_closing(self, authority: str, note: bytes) -> Head:
         """The closing head of an earlier log of this authority, exactly as the directory lists it, both signatures checked.
@@ -73,30 +84,47 @@ class Peers:
         row = (db or self._store.reader()).execute(query, (origin,)).fetchone()
         if row is None:
             return None
-        note, time, confirmed = row
-        checkpoint = stated_checkpoint(note)
-        known = tuple(TreeHead(size, root) for size, root in cbor.decode(confirmed))  # type: ignore[union-attr, misc, arg-type]
-        return HeadRecord(Head(checkpoint, note, time), known)
+        last = self._records.get(origin)
+        if last is None or last[0] != row:  # asked several times per pouch, and changed once
+            last = self._records[origin] = row, _parse(*row)
+        return last[1]
 
     def greatest(self, authority: str) -> int:
         """The size of the greatest confirmed head of this authority's log in force, 0 before first contact."""
-        record = self.record(self._directory().log_in_force(authority).keys.origin)
+        record = self.record(self.successors.record(authority).keys.origin)
+        return 0 if record is None else record.greatest.size
+
+    def seen(self, origin: Origin) -> int:
+        """The size of the greatest confirmed head of this log, 0 for none."""
+        record = self.record(str(origin))
         return 0 if record is None else record.greatest.size
 
     def greatest_note(self, origin_hash: bytes) -> bytes | None:
-        """The greatest confirmed note of the log whose origin has this SHA-256."""
-        for origin, note in self._store.reader().execute("SELECT origin, note FROM peer_head"):
+        """The greatest confirmed note of the log whose origin has this SHA-256, with the lines that we gave for it as a witness."""
+        query = "SELECT peer_head.origin, note, size, lines FROM peer_head LEFT JOIN cosigned USING (origin)"
+        for origin, note, size, lines in self._store.reader().execute(query):
             if hashlib.sha256(origin.encode()).digest() == origin_hash:
-                return bytes(note)
+                return bytes(note) if size != stated_checkpoint(note).size else addcheckpoint.add_lines(note, lines)
         return None
 
     def judge(self, head: Head, offer: HeadOffer) -> Judgement:
         """What the head is beside the record, without moving it. Raises HeadError."""
-        return judge_head(self.record(head.origin), head, offer.old_size, offer.proof)
+        record = self.record(head.origin)
+        offer = self.successors.offer(record, head, offer)
+        return judge_head(record, head, offer.old_size, offer.proof)
+
+    def take_early(self, writer: Writer, head: Head, offer: HeadOffer, size: int) -> None:
+        """Judge the head of a pouch or answer of so many bytes before its items. Raises HeadError.
+
+        Many items take long to judge: their head moves the record at once, so that the other lane's pouches do not overtake it meanwhile.
+        """
+        if self.judge(head, offer).relation is not Relation.KNOWN and size > limits.POUCH_HEAD:
+            writer.run(lambda tx: self.confirm(tx, head, offer), urgent=True)
 
     def confirm(self, tx: Tx, head: Head, offer: HeadOffer) -> Judgement:
         """Judge again inside the transaction and move the record. Raises HeadError, with nothing changed."""
         before = self.record(head.origin, tx.db)
+        offer = self.successors.offer(before, head, offer)
         judgement = judge_head(before, head, offer.old_size, offer.proof)
         after = judgement.record
         if after is not before:
@@ -106,16 +134,34 @@ class Peers:
                 " DO UPDATE SET note=excluded.note, time=excluded.time, confirmed=excluded.confirmed",
                 (head.origin, after.greatest.note, after.greatest.time, confirmed),
             )
+        self.successors.confirmed(tx, head, lambda: self.keep_note(tx, head))
         return judgement
 
     def accuse(self, tx: Tx, origin: str, error: HeadError) -> None:
         """Keep a fork proof, log it, and take nothing more from that origin."""
-        if error.fork is None:
-            return
-        proof = error.fork.encode()
-        changed = tx.db.execute("UPDATE peer_head SET forked=? WHERE origin=? AND forked IS NULL", (proof, origin)).rowcount
-        if changed:
+        if error.fork is not None:
+            self.keep_fork(tx, origin, error.fork)
+
+    def keep_fork(self, tx: Tx, origin: str, fork: ForkProof) -> bool:
+        """Keep a verified fork proof of this log, the first one: logged as ``forked``, and nothing more is taken. Whether it is new."""
+        head, proof = stated_checkpoint(fork.older), fork.encode()
+        known = cbor.encode([[head.size, head.root]])
+        tx.db.execute("INSERT OR IGNORE INTO peer_head VALUES (?,?,0,?,NULL)", (origin, fork.older, known))
+        new = tx.db.execute("UPDATE peer_head SET forked=? WHERE origin=? AND forked IS NULL", (proof, origin)).rowcount
+        if new:
             tx.append(Forked, origin, hashlib.sha256(proof).digest())
+        return bool(new)
+
+    def origins(self) -> list[str]:
+        """The logs in force that we have confirmed a head of, and that are not known to fork."""
+        found = self._store.reader().execute("SELECT origin FROM peer_head WHERE forked IS NULL ORDER BY origin").fetchall()
+        logs = [log for member in self._directory().members.values() if member.active for log in member.logs]
+        in_force = {str(log.origin) for log in logs if log.state is LogState.IN_FORCE}
+        return [origin for (origin,) in found if origin in in_force]
+
+    def forks(self) -> dict[str, bytes]:
+        """The fork proofs that we hold, by origin."""
+        return dict(self._store.reader().execute("SELECT origin, forked FROM peer_head WHERE forked IS NOT NULL").fetchall())
 
     def keep_note(self, tx: Tx, head: Head) -> int:
         """The row of a note that a stored proof needs; the first note of a size is the one kept."""
@@ -126,3 +172,8 @@ class Peers:
     def _is_forked(self, origin: str) -> bool:
         row = self._store.reader().execute("SELECT forked FROM peer_head WHERE origin=?", (origin,)).fetchone()
         return row is not None and row[0] is not None
+
+
+def _parse(note: bytes, time: int, confirmed: bytes) -> HeadRecord:
+    known = tuple(TreeHead(size, root) for size, root in cbor.decode(confirmed))  # type: ignore[union-attr, misc, arg-type]
+    return HeadRecord(Head(stated_checkpoint(note), note, time), known)

@@ -1,15 +1,18 @@
 """Prekeys on both sides: our own published set with its proof, and the newest proven set of each peer.
 
-A set is taken only from the log (never from a connection alone), never at a lower place or sequence than one seen before.
-(SPEC.md section 6.2)
+A set is taken only from the log (never from a connection alone), never at a lower place or sequence than one seen before. It is used for
+routine once a *witnessed* head holds it: a thief of the log keys alone gets no prekey of his own that far. (SPEC.md section 6.2)
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Sequence
 
 from exchange.log import Log, Tx
 from exchange.store import Store
+from exchange.writer import Writer
+from keys.directory.view import Directory
 from keys.prekeys import Prekey, PrekeyStore
 from keys.suite import sound_prekey
 from protocol import cbor, codes, prekeyset
@@ -20,11 +23,12 @@ from protocol.pouch import PrekeyOffer
 
 
 class PrekeyShelf:
-    """``own``: the files of our secrets; what is published of them stands in the log."""
+    """``own``: the files of our secrets; what is published of them stands in the log. ``directory`` gives the one in force."""
 
-    def __init__(self, store: Store, log: Log, own: PrekeyStore) -> None:
+    def __init__(self, store: Store, log: Log, own: PrekeyStore, directory: Callable[[], Directory]) -> None:
         self._store = store
         self._log = log
+        self._directory = directory
         self.own = own
         self._published: tuple[int, tuple[bytes, ...]] | None = None
 
@@ -44,6 +48,11 @@ class PrekeyShelf:
         """From now on offer this set, whose entry has been committed."""
         self._published = (index, tuple(key.public for key in keys))
 
+    @property
+    def published(self) -> tuple[int, tuple[bytes, ...]] | None:
+        """The index of our current set's entry and its public keys; None before the first."""
+        return self._published
+
     def offer(self, head: Head) -> PrekeyOffer | None:
         """Our published set, proven under ``head``; None before the first set is under a signed head."""
         if self._published is None or self._published[0] >= head.size:
@@ -60,13 +69,37 @@ class PrekeyShelf:
             "INSERT INTO peer (authority, prekeys) VALUES (?,?) ON CONFLICT (authority) DO UPDATE SET prekeys=excluded.prekeys",
             (authority, row),
         )
+        query = "SELECT note.size FROM witnessed JOIN note ON note.id=witnessed.note WHERE witnessed.origin=?"
+        witnessed = tx.db.execute(query, (head.origin,)).fetchone()
+        self.promote(tx, authority, n, witnessed[0] if witnessed else 0)
 
-    def freshest(self, authority: str, now: int) -> prekeyset.PeerKey | None:
-        """The key of this peer to wrap to now (ms): None without a usable one."""
-        return prekeyset.freshest(self._peer(authority, self._store.reader()), now)
+    def promote(self, tx: Tx, authority: str, n: int, size: int) -> None:
+        """A head of this size of the peer's log ``n`` is witnessed: a set that it holds may be used for routine from now on."""
+        seen = self._peer(authority, tx.db)
+        if seen is not None and seen.n == n and (seen.index < size or not self._quorum(authority)):
+            tx.db.execute("UPDATE peer SET witnessed_prekeys=prekeys WHERE authority=?", (authority,))
 
-    def _peer(self, authority: str, db: sqlite3.Connection) -> prekeyset.SeenSet | None:
-        row = db.execute("SELECT prekeys FROM peer WHERE authority=?", (authority,)).fetchone()
+    def _quorum(self, authority: str) -> int:
+        """How many witnesses must have seen a head of this peer's log; 0 when it has none, or no log."""
+        try:
+            return self._directory().log_in_force(authority).quorum
+        except ProtocolError:
+            return 0
+
+    def freshest(self, authority: str, now: int, *, logged: bool = False) -> prekeyset.PeerKey | None:
+        """The key of this peer to wrap to now (ms), from a witnessed set; with ``logged`` from any proven one. None without one."""
+        db = self._store.reader()
+        return prekeyset.freshest(self._peer(authority, db, "prekeys" if logged else "witnessed_prekeys"), now)
+
+    def mark(self, writer: Writer, authority: str, key: prekeyset.PeerKey, hashes: Sequence[bytes]) -> None:
+        """Remember which deliveries go out under a key that no witnessed head holds: they are shown as such."""
+        witnessed = self._peer(authority, self._store.reader(), "witnessed_prekeys")
+        if witnessed is None or key not in witnessed.keys:
+            rows = [(each, authority) for each in hashes]
+            writer.submit(lambda tx: tx.db.executemany("INSERT OR IGNORE INTO logged_prekey VALUES (?,?)", rows))
+
+    def _peer(self, authority: str, db: sqlite3.Connection, column: str = "prekeys") -> prekeyset.SeenSet | None:
+        row = db.execute(f"SELECT {column} FROM peer WHERE authority=?", (authority,)).fetchone()  # noqa: S608 - one of two constants
         if row is None or row[0] is None:
             return None
         n, index, sequence, keys = cbor.decode(row[0])  # type: ignore[misc]

@@ -32,6 +32,11 @@ class Reserve:
         """Whether routine messages must wait."""
         return self._left() < self._kept
 
+    @property
+    def tight(self) -> bool:
+        """Whether nobody may take more than its share: what is left is for all."""
+        return self._left() < self._kept * limits.RESERVE_TIMES
+
     def _left(self) -> int:
         now = self._clock.now()
         if not 0 <= now - self._looked < _LOOK:

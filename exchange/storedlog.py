@@ -6,7 +6,7 @@ Everything here reads, from any thread. ``exchange.log`` adds what only the log 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from exchange import codes
@@ -26,6 +26,14 @@ class Closing(NamedTuple):
     next_n: int
 
 
+class Followed(NamedTuple):
+    """How a log begins that was opened without a closing of the one before: the head it follows, why, and the range lost of that log."""
+
+    head: TreeHead
+    reason: str
+    lost: tuple[int, int]
+
+
 class StoredLog:
     """One log by its origin."""
 
@@ -33,7 +41,7 @@ class StoredLog:
         self.origin = str(origin)
         self.authority = origin.authority
         self.n = origin.n
-        self._store = store
+        self.store = self._store = store
 
     def numbered(self, n: int) -> StoredLog:
         """Our log of this number."""
@@ -56,6 +64,21 @@ class StoredLog:
         query = "SELECT bytes FROM entry WHERE n=? AND idx>=? AND idx<? ORDER BY idx"
         return [bytes(row[0]) for row in self._store.reader().execute(query, (self.n, start, end))]
 
+    def fault(self, start: int, end: int, db: sqlite3.Connection | None = None) -> int | None:
+        """The first index from ``start`` up to ``end`` whose entry is missing or not the one whose hash the tree holds; None: all are."""
+        query = "SELECT idx, bytes FROM entry WHERE n=? AND idx>=? AND idx<? ORDER BY idx"
+        fetch, tile, number = self._fetch_from(db or self._store.reader()), b"", -1
+        expected = start
+        for index, raw in (db or self._store.reader()).execute(query, (self.n, start, end)):
+            if index // tiles.WIDTH != number:
+                number = index // tiles.WIDTH
+                tile = fetch(0, number, 0)
+            at = merkle.HASH * (index % tiles.WIDTH)
+            if index != expected or tile[at : at + merkle.HASH] != merkle.leaf_hash(raw):
+                return min(int(index), expected)
+            expected += 1
+        return None if expected == end else expected
+
     def path(self, index: int, size: int) -> Path:
         """The inclusion path of a leaf under a committed size."""
         return tuple(merkle.inclusion(index, size, self))
@@ -64,11 +87,28 @@ class StoredLog:
         """An entry with its path to ``head``."""
         return Proven(self.entry(index) if entry is None else entry, index, self.path(index, head.size))
 
+    def prove_all(self, indexes: Collection[int], head: Head) -> dict[int, Proven]:
+        """Many entries with their paths to ``head``: what the paths share is read and hashed once. Raises LOG-RANGE, LOG-DAMAGED."""
+        paths = merkle.inclusions(indexes, head.size, self)
+        query = f"SELECT idx, bytes FROM entry WHERE n=? AND idx IN ({','.join('?' * len(paths))})"  # noqa: S608 - question marks
+        found = {row[0]: bytes(row[1]) for row in self._store.reader().execute(query, [self.n, *paths])}
+        if len(found) != len(paths):
+            raise LocalError(codes.LOG_RANGE, f"{len(found)} of {len(paths)} entries")
+        for index, raw in found.items():
+            if self.node(0, index) != merkle.leaf_hash(raw):  # I3: altered on this disk since it was written
+                raise LocalError(codes.LOG_DAMAGED, f"index {index}")
+        return {index: Proven(found[index], index, path) for index, path in paths.items()}
+
     def consistency(self, old: int, head: Head) -> Path:
         """The path that links the head of size ``old`` to ``head``; empty for 0. Raises LOG-RANGE."""
         if old > head.size:
             raise LocalError(codes.LOG_RANGE, f"size {old}")
         return tuple(merkle.consistency(old, head.size, self)) if 0 < old < head.size else ()
+
+    def link(self, other: int, head: Head) -> Path:
+        """The path between a head and another size of this log, whichever is greater; empty for 0 and between equals."""
+        older, newer = sorted((other, head.size))
+        return tuple(merkle.consistency(older, newer, self)) if 0 < older < newer else ()
 
     def has_head(self, head: TreeHead) -> bool:
         """Whether we committed, and so may have signed, a head of this size and root."""
@@ -86,7 +126,10 @@ class StoredLog:
         return self._fetch_from(self._store.reader())(level, index, width)[: width * merkle.HASH]
 
     def closing(self, db: sqlite3.Connection | None = None) -> Closing | None:
-        """How this log ended, by its last entry; None while it is open, or when there is none."""
+        """How this log ended: by its last entry, or by the log that was opened in its place; None while it is open, or when there is none.
+
+        Where the head that the next one follows lies beyond what is stored, nothing can be proven under it: None as well.
+        """
         query = (
             "SELECT head.size, head.root, entry.bytes FROM head JOIN entry ON entry.n=head.n AND entry.idx=head.size-1"
             " WHERE head.n=? ORDER BY head.size DESC LIMIT 1"
@@ -96,7 +139,37 @@ class StoredLog:
             last = None if row is None else parse_entry(bytes(row[2]))
         except ProtocolError:
             raise LocalError(codes.LOG_DAMAGED, f"the last entry of log {self.n}") from None
-        return Closing(TreeHead(row[0], bytes(row[1])), last.next_n) if isinstance(last, Closed) else None
+        if isinstance(last, Closed):
+            return Closing(TreeHead(row[0], bytes(row[1])), last.next_n)
+        followed = self.numbered(self.n + 1).followed(db)
+        if row is None or followed is None or followed.head.size > row[0]:
+            return None
+        reader = tiles.TileReader(self._fetch_from(db or self._store.reader()))
+        return Closing(followed.head, self.n + 1) if merkle.root(followed.head.size, reader) == followed.head.root else None
+
+    def followed(self, db: sqlite3.Connection | None = None) -> Followed | None:
+        """How this log begins, when it was opened in the place of one that did not end; else None."""
+        query = "SELECT size, root, reason, lost_from, lost_to FROM succession WHERE n=?"
+        row = (db or self._store.reader()).execute(query, (self.n,)).fetchone()
+        return None if row is None else Followed(TreeHead(row[0], bytes(row[1])), row[2], (row[3], row[4]))
+
+    def provable(self, index: int) -> bool:
+        """Whether peers can be shown this entry of an earlier log: under a closing head that holds it."""
+        closing = self.closing()
+        if closing is None or index >= closing.head.size:
+            return False
+        query = "SELECT 1 FROM note WHERE origin=? AND size=?"
+        return self._store.reader().execute(query, (self.origin, closing.head.size)).fetchone() is not None
+
+    def prove_remembered(self, index: int) -> tuple[Proven, bytes]:
+        """An entry of an earlier log under its closing head or, after amnesia, under a head whose note is kept. Raises LOG-RANGE."""
+        if self.provable(index):
+            return self.prove_closed(index)
+        query = "SELECT size, note FROM note WHERE origin=? AND size>? ORDER BY size"
+        for size, note in self._store.reader().execute(query, (self.origin, index)).fetchall():
+            if self.has_head(TreeHead(size, merkle.root(size, self))):
+                return Proven(self.entry(index), index, self.path(index, size)), bytes(note)
+        raise LocalError(codes.LOG_RANGE, f"no head of {self.origin} above {index}")
 
     def closing_note(self) -> bytes:
         """The signed closing head, as it was kept when the log was closed. Raises LOG-RANGE when it was not."""

@@ -42,7 +42,7 @@ def main() -> None:
             upload.finish()
         upload.close()
     b.parts_in.done(sent.hash, 1)
-    a.outbox.uploaded(sent.hash, "xb-ca")
+    a.retries.uploaded(sent.hash, "xb-ca")
     world.deliver("xa-ca", "xb-ca")
     message = b.messages.find(sent.hash)
     assert b.messages.read(message).form == canary

@@ -91,18 +91,18 @@ Way = tuple[str, str, Lane]
 def _carry(world: World, way: Way, wrong: list[object]) -> None:
     """Carry one lane until nothing is open; heads that were overtaken are linked again."""
     us, them, lane = way
-    outbox = world.exchanges[us].outbox
+    sending = world.exchanges[us]
     for _ in range(400):
-        if outbox.next_due(them, lane) is None:
+        if sending.due.next(them, lane) is None:
             return
-        bag = outbox.bag(them, lane)
+        bag = sending.outbox.bag(them, lane)
         try:
             if bag is not None:
-                outbox.take_answer(bag, world.exchanges[them].inbox.receive(us, bag.frame))
+                sending.answers.take(bag, world.exchanges[them].inbox.receive(us, bag.frame))
         except HeadError as error:
-            if not outbox.hint(them, error.greatest) or error.fork:
+            if not sending.links.hint(them, error.greatest) or error.fork:
                 wrong.append(error)
-        outbox.hasten(them)
+        sending.retries.hasten(them)
 
 
 def _prove(exchange: Exchange, stop: threading.Event, wrong: list[object]) -> None:

@@ -244,7 +244,7 @@ def test_HEAD_1_a_lost_answer(pair: World) -> None:
         b.inbox.receive("xa-ca", again.frame)
     assert caught.value.code.code == "HEAD-UNLINKED"
     assert caught.value.greatest == bag.head.size
-    assert a.outbox.hint("xb-ca", caught.value.greatest)
+    assert a.links.hint("xb-ca", caught.value.greatest)
     with changes(b, incoming=1, secret=1, log=1, note=1):
         pair.deliver("xa-ca", "xb-ca")
     assert {d.state for s in (sent, second) for d in a.messages.find(s.hash).deliveries} == {"delivered"}
@@ -268,7 +268,7 @@ def test_HEAD_6_a_larger_head_of_ours_without_signatures(forger: Forger) -> None
     bold = PouchHead(about.lane, about.head, yours=10_000, directory_version=1)
     with changes(forger.theirs, incoming=1, secret=1, note=1, log=1):
         forger.offer(item, about=bold)
-    assert not forger.ours.outbox.hint("xb-ca", 10_000)
+    assert not forger.ours.links.hint("xb-ca", 10_000)
     forger.ours.contact.shown_own_head(b"not a note")
     stranger = LogKeyPair.generate()
     keys = forger.ours.log.keys
@@ -358,7 +358,7 @@ def test_a_fork_shown_in_an_answer_is_kept_too(forger: Forger, tmp_path: Path) -
     about = PouchHead(bag.lane, HeadOffer(0, (), lying.log.head().note), 0, 1)
     frame = forger.frame(*_items(answer), about=about)
     with changes(forger.ours, log=1), pytest.raises(HeadError) as caught:
-        forger.ours.outbox.take_answer(bag, frame)
+        forger.ours.answers.take(bag, frame)
     assert caught.value.code.code == "HEAD-FORKED"
     assert isinstance(world.entries("xa-ca")[-1], Forked)
     assert forger.ours.messages.find(sent.hash).deliveries[0].state == "queued"
@@ -383,7 +383,7 @@ def test_what_the_peer_has_confirmed_survives_a_restart(pair: World) -> None:
     assert bag is not None
     answer = pair.exchanges["xb-ca"].inbox.receive("xa-ca", bag.frame)
     with changes(a, log=1, note=2):
-        a.outbox.take_answer(bag, answer)
+        a.answers.take(bag, answer)
     kept = a.store.reader().execute("SELECT note FROM note WHERE origin=? AND size=?", (a.log.origin, bag.head.size)).fetchone()
     assert kept == (bag.head.note,)
 

@@ -444,11 +444,12 @@ def test_WRAP_1_down_for_nine_days_then_delivered_under_the_same_hash(pair: Worl
     assert bag is not None
     pair.clock.advance(9 * limits.DAY)
     b.daily()
-    a.outbox.failed(bag, "PEER-UNREACHABLE")
+    a.retries.failed(bag, "PEER-UNREACHABLE")
     pair.clock.advance(5 * limits.MINUTE)
     with pytest.raises(PassingError) as caught:  # the prekey it knew has ended
         a.outbox.bag("xb-ca", Lane.ROUTINE)
     assert caught.value.code.code == "NO-PREKEY"
+    pair.visit("xb-ca")
     pair.tell_prekeys("xb-ca", "xa-ca")
     with changes(b, incoming=1, note=1, log=1, secret=1):
         pair.deliver("xa-ca", "xb-ca")
@@ -464,6 +465,7 @@ def test_WRAP_2_restored_without_prekeys(pair: World) -> None:
     for path in pair.home("xb-ca").prekeys.iterdir():
         path.unlink()
     pair.open("xb-ca")
+    pair.visit("xb-ca")
     pair.deliver("xa-ca", "xb-ca")
     delivery = a.messages.find(sent.hash).deliveries[0]
     assert (delivery.state, delivery.last_code) == ("queued", "PREKEY-UNKNOWN")
@@ -486,6 +488,7 @@ def _take(forger: Forger, offer: PrekeyOffer) -> None:
     head = forger.theirs.log.head()
     old = forger.ours.peers.greatest("xb-ca")
     about = pouch.PouchHead(Lane.ROUTINE, pouch.HeadOffer(old, forger.theirs.log.consistency(old, head), head.note), 0, 1)
+    about = replace(about, witnessed=forger.theirs.heads.tell("", head, again=True))
     forger.ours.contact.take_prekeys("xb-ca", pouch.encode_pouch(about, [cbor.encode(pouch.offer_row(offer))]))
 
 
@@ -518,7 +521,9 @@ def test_ENC_11_a_set_that_is_not_logged(forger: Forger) -> None:
 
 def test_ENC_11_a_set_of_the_future_is_not_used(forger: Forger) -> None:
     keys = [PeerKey(k.id, k.from_, k.until, k.public) for k in forger.theirs.shelf.own.current_set(START)]
-    _take(forger, _set(forger, (keys[2],)))
+    offer = _set(forger, (keys[2],))
+    forger.world.visit("xb-ca")
+    _take(forger, offer)
     with pytest.raises(AssertionError):
         forger.key()
     forger.world.send("xa-ca", "xb-ca", b"{}")

@@ -127,7 +127,7 @@ def test_two_hundred_changes_of_an_answer(tmp_path: Path, capsys: pytest.Capture
                 _, changed = _changed(choose, answer, _spread(choose, pieces, answer))
                 size = a.log.size
                 try:
-                    a.outbox.take_answer(bag, changed)
+                    a.answers.take(bag, changed)
                 except RogatoryError as error:
                     codes[error.code.code] += 1
                     assert a.log.size == size
@@ -198,7 +198,7 @@ def _export(name: str) -> Use:
 
     def use(world: World, hash_: bytes) -> object:
         exchange = world.exchanges[name]
-        exporter = Exporter(exchange.store, exchange.log, exchange.messages, world.home(name).directory)
+        exporter = Exporter(exchange.store, exchange.log, exchange.messages, exchange.holdings, world.home(name).directory)
         number = sum(1 for _ in world.folder.glob("bundle-*"))
         digests = exporter.export(exchange.messages.find(hash_), world.folder / f"bundle-{number}", [0, 1])
         return sorted((file, digest) for file, digest in digests.items() if "manifest" not in file)
@@ -212,7 +212,7 @@ def _log(name: str) -> Use:
     def use(world: World, hash_: bytes) -> object:
         log = world.exchanges[name].log
         head = verify_head(log.head().note, log.keys, SUITE).value
-        log._recent.clear()
+        log._subtrees.clear()
         for index in range(head.size):
             proven = log.prove(index, head)
             merkle.check_inclusion(merkle.leaf_hash(proven.entry), index, head.size, list(proven.path), head.root)
@@ -228,7 +228,7 @@ def _restart(name: str) -> Use:
         from protocol.names import Origin
 
         log = exchange.log
-        again = Log(exchange.store, Origin.parse(log.origin), log.keys, log._signer, exchange.guard, log.random)
+        again = Log(exchange.store, Origin.parse(log.origin), log.keys, log.signer, exchange.guard, log.random)
         return again.size, again.root
 
     return use

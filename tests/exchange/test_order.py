@@ -77,7 +77,7 @@ def _short(exchange: Exchange, patch: pytest.MonkeyPatch) -> None:
 
 def _signer(method: str, *, after: bool) -> Callable[[Exchange, pytest.MonkeyPatch], None]:
     def arm(exchange: Exchange, patch: pytest.MonkeyPatch) -> None:
-        real = exchange.log._signer
+        real = exchange.log.signer
 
         class Token:
             def sign_ed25519(self, message: bytes) -> bytes:
@@ -93,7 +93,7 @@ def _signer(method: str, *, after: bool) -> Callable[[Exchange, pytest.MonkeyPat
                     getattr(real, name)(message)
                 raise RuntimeError("the token was pulled")
 
-        patch.setattr(exchange.log, "_signer", Token())
+        patch.setattr(exchange.log, "signer", Token())
 
     return arm
 
@@ -178,7 +178,7 @@ def test_nothing_is_spoken_of_before_it_is_signed(pair: World) -> None:
     a = pair.exchanges["xa-ca"]
     order: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        swap, sign = a.guard.swap, a.log._signer.sign_ed25519
+        swap, sign = a.guard.swap, a.log.signer.sign_ed25519
         patch.setattr(a.guard, "swap", lambda old, new: (order.append(f"guard {new.size}"), swap(old, new))[1])
 
         class Signer:
@@ -188,9 +188,9 @@ def test_nothing_is_spoken_of_before_it_is_signed(pair: World) -> None:
                 order.append(f"sign {size} committed {rows}")
                 return sign(message)
 
-            sign_mldsa44 = staticmethod(a.log._signer.sign_mldsa44)
+            sign_mldsa44 = staticmethod(a.log.signer.sign_mldsa44)
 
-        patch.setattr(a.log, "_signer", Signer())
+        patch.setattr(a.log, "signer", Signer())
         size = a.log.size + 1
         future = a.outbox.submit(a.outbox.seal(_draft(pair)))
         future.add_done_callback(lambda done: order.append(f"speak {a.log.head().size}"))

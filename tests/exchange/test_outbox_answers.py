@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from exchange.bag import Bag
 from exchange.exchange import Exchange
-from exchange.outbox import Bag
-from protocol import cbor, limits, pouch
+from protocol import cbor, limits, merkle, pouch
 from protocol.delivery import Event
 from protocol.entries import Consigned, Entry, Filler, Lane, Place, Receipted, Refused, TreeHead, Undelivered
 from protocol.errors import LocalError, ProtocolError, RogatoryError
@@ -66,7 +66,7 @@ class Answering:
         return pouch.encode_pouch(about or self.about(), raws)
 
     def give(self, *answers: Answer | bytes, about: PouchHead | None = None) -> None:
-        self.a.outbox.take_answer(self.bag, self.frame(*answers, about=about))
+        self.a.answers.take(self.bag, self.frame(*answers, about=about))
 
     def state(self, number: int = 0) -> tuple[str, str]:
         delivery = self.a.messages.find(self.sent[number].hash).deliveries[0]
@@ -86,16 +86,16 @@ def _worthless(answering: Answering, frame: bytes, code: str) -> None:
     """The whole answer is refused: no row, no entry, no head moved, the delivery as it was."""
     before, greatest = answering.state(), answering.a.peers.greatest("xb-ca")
     with changes(answering.a), pytest.raises(RogatoryError) as caught:
-        answering.a.outbox.take_answer(answering.bag, frame)
+        answering.a.answers.take(answering.bag, frame)
     assert caught.value.code.code == code
     assert (answering.state(), answering.a.peers.greatest("xb-ca")) == (before, greatest)
 
 
-def _not_taken(answering: Answering, answer: Answer, code: str) -> None:
+def _not_taken(answering: Answering, answer: Answer | bytes, code: str) -> None:
     """This receipt is not taken: no entry, no note; tried again later, with the code shown."""
     frame = answering.frame(answer)
     with changes(answering.a):
-        answering.a.outbox.take_answer(answering.bag, frame)
+        answering.a.answers.take(answering.bag, frame)
     assert answering.state() == ("queued", code)
 
 
@@ -103,7 +103,7 @@ def test_ANS_7_a_receipt_is_stored_with_its_proof(answering: Answering) -> None:
     receipt = answering.entry()
     frame = answering.frame(receipt)
     with changes(answering.a, log=1, note=1):
-        answering.a.outbox.take_answer(answering.bag, frame)
+        answering.a.answers.take(answering.bag, frame)
     assert answering.state() == ("delivered", "")
     last = answering.world.entries("xa-ca")[-1]
     assert isinstance(last, Receipted)
@@ -114,11 +114,11 @@ def test_ANS_7_a_receipt_is_stored_with_its_proof(answering: Answering) -> None:
 
 def test_ANS_7_the_same_answer_twice_is_logged_once(answering: Answering) -> None:
     frame = answering.frame(answering.entry())
-    answering.a.outbox.take_answer(answering.bag, frame)
+    answering.a.answers.take(answering.bag, frame)
     told: list[object] = []
-    answering.a.outbox.on_receipt = lambda *about: told.append(about)
+    answering.a.answers.on_settled = lambda *about: told.append(about)
     with changes(answering.a):
-        answering.a.outbox.take_answer(answering.bag, frame)
+        answering.a.answers.take(answering.bag, frame)
     assert (answering.state(), told) == (("delivered", ""), [])
 
 
@@ -138,7 +138,7 @@ def test_ANS_0_one_answer_per_item(answering: Answering, count: int) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"\x80", cbor.encode([5]), cbor.encode([4, 0])], ids=range(4))
 def test_ANS_0_an_answer_of_no_known_form(answering: Answering, raw: bytes) -> None:
-    _worthless(answering, answering.frame(raw), "ANSWER-FORM")
+    _not_taken(answering, raw, "ANSWER-FORM")
 
 
 def test_ANS_0_no_pouch_at_all(answering: Answering) -> None:
@@ -236,7 +236,7 @@ def test_ANS_4_RPL_11_a_receipt_of_another_message(pair: World) -> None:
     swapped = [answering.renewed(receipt) for receipt in receipts[::-1]]
     frame = answering.frame(*swapped)
     with changes(answering.a):
-        answering.a.outbox.take_answer(answering.bag, frame)
+        answering.a.answers.take(answering.bag, frame)
     assert [answering.state(i) for i in range(2)] == [("queued", "ANSWER-ENVELOPE")] * 2
 
 
@@ -278,10 +278,11 @@ def test_ANS_6_the_rule_itself(answering: Answering) -> None:
     first, second = answering.entry(), answering.entry()
     sent = answering.sent[0]
     head = answering.b.log.head()
+    tree = merkle.Tree(head.size, head.root)
     known = Sent(sent.hash, sent.message_id, "xa-ca", first.proven.entry)
-    assert isinstance(check_receipt(answering.renewed(first), head, known, lambda place: True), Consigned)
+    assert isinstance(check_receipt(answering.renewed(first), tree, known, lambda place: True), Consigned)
     with pytest.raises(ProtocolError) as caught:
-        check_receipt(answering.renewed(second), head, known, lambda place: True)
+        check_receipt(answering.renewed(second), tree, known, lambda place: True)
     assert caught.value.code.code == "ANSWER-CHANGED"
 
 
@@ -303,7 +304,7 @@ def test_one_wrong_receipt_does_not_touch_its_neighbours(pair: World) -> None:
     renewed = [answering.renewed(receipt) for receipt in receipts]
     frame = answering.frame(*renewed)
     with changes(answering.a, log=2, note=1):
-        answering.a.outbox.take_answer(answering.bag, frame)
+        answering.a.answers.take(answering.bag, frame)
     assert [answering.state(i) for i in range(3)] == [("delivered", ""), ("queued", "ANSWER-SENDER"), ("delivered", "")]
 
 
@@ -320,7 +321,7 @@ def test_one_wrong_receipt_does_not_touch_its_neighbours(pair: World) -> None:
 def test_answers_that_are_no_receipt_write_no_entry(answering: Answering, answer: Answer, state: str, code: str) -> None:
     frame = answering.frame(answer)
     with changes(answering.a):
-        answering.a.outbox.take_answer(answering.bag, frame)
+        answering.a.answers.take(answering.bag, frame)
     assert answering.state() == (state, code)
     assert answering.a.peers.greatest("xb-ca") == answering.b.log.size
     assert answering.bag.uploads == ({answering.sent[0].hash: ((1, 0),)} if state == "wanted" else {})
@@ -328,10 +329,18 @@ def test_answers_that_are_no_receipt_write_no_entry(answering: Answering, answer
 
 @pytest.mark.parametrize("seconds", [0, 60, 10**9, 2**63 - 1])
 def test_a_peers_later_has_a_bound(answering: Answering, seconds: int) -> None:
-    answering.give(Later("TIME-CLOCK", seconds))
-    due = answering.a.outbox.next_due("xb-ca", Lane.ROUTINE)
+    answering.give(Later("DISK-RESERVE", seconds))
+    due = answering.a.due.next("xb-ca", Lane.ROUTINE)
     assert due is not None
     assert due - answering.world.clock.now() == min(seconds * 1000, limits.HOUR)
+
+
+@pytest.mark.parametrize("code", ["TIME-CLOCK", "TIME-FUTURE"])
+def test_a_clock_that_may_be_set_right_is_asked_again_soon(answering: Answering, code: str) -> None:
+    answering.give(Later(code, 3600))
+    due = answering.a.due.next("xb-ca", Lane.ROUTINE)
+    assert due is not None
+    assert due - answering.world.clock.now() == 5 * limits.MINUTE
 
 
 @pytest.mark.parametrize(
@@ -347,7 +356,7 @@ def test_a_peers_later_has_a_bound(answering: Answering, seconds: int) -> None:
 )
 def test_an_answer_meets_the_state_of_now(answering: Answering, event: Event, answer: Answer | None, state: str) -> None:
     """While the pouch was on its way an operator held or rejected the delivery."""
-    answering.a.outbox.settle(answering.sent[0].hash, "xb-ca", event)
+    answering.a.deadletters.settle(answering.sent[0].hash, "xb-ca", event)
     receipts = _receipts(answering.a, answering.world)
     answering.give(answer or answering.entry())
     assert answering.state()[0] == state
@@ -358,11 +367,11 @@ def test_an_answer_meets_the_state_of_now(answering: Answering, event: Event, an
 def test_an_answer_after_the_deadline(answering: Answering) -> None:
     """Expired while the pouch was on its way: wants opens nothing again, a receipt still counts; one ``undelivered`` in all."""
     answering.world.clock.advance(10 * limits.DAY)
-    assert answering.a.outbox.expire() == 1
+    assert answering.a.deadletters.expire() == 1
     frame = answering.frame(Wants(((1, 0),)))
     with changes(answering.a):
-        answering.a.outbox.take_answer(answering.bag, frame)
-    assert answering.a.outbox.expire() == 0
+        answering.a.answers.take(answering.bag, frame)
+    assert answering.a.deadletters.expire() == 0
     assert answering.state()[0] == "undelivered"
     with changes(answering.a, log=1, note=1):
         answering.give(answering.entry())
@@ -372,7 +381,7 @@ def test_an_answer_after_the_deadline(answering: Answering) -> None:
 
 def test_a_pouch_that_could_not_be_carried(answering: Answering) -> None:
     with changes(answering.a):
-        answering.a.outbox.failed(answering.bag, "PEER-UNREACHABLE")
+        answering.a.retries.failed(answering.bag, "PEER-UNREACHABLE")
     assert answering.state() == ("queued", "PEER-UNREACHABLE")
     answering.world.clock.advance(5 * limits.MINUTE)
     assert answering.a.outbox.bag("xb-ca", Lane.ROUTINE) is not None
@@ -380,16 +389,16 @@ def test_a_pouch_that_could_not_be_carried(answering: Answering) -> None:
 
 def test_settling(answering: Answering) -> None:
     a, sent = answering.a, answering.sent[0]
-    assert a.outbox.settle(sent.hash, "xb-ca", Event.HOLD) == "held"
+    assert a.deadletters.settle(sent.hash, "xb-ca", Event.HOLD) == "held"
     assert a.outbox.bag("xb-ca", Lane.ROUTINE) is None
-    assert a.outbox.settle(sent.hash, "xb-ca", Event.RETRY) == "queued"
+    assert a.deadletters.settle(sent.hash, "xb-ca", Event.RETRY) == "queued"
     with changes(a, log=1):
-        assert a.outbox.settle(sent.hash, "xb-ca", Event.REJECT) == "rejected"
+        assert a.deadletters.settle(sent.hash, "xb-ca", Event.REJECT) == "rejected"
     with changes(a), pytest.raises(LocalError) as caught:
-        a.outbox.settle(sent.hash, "xb-ca", Event.RETRY)
+        a.deadletters.settle(sent.hash, "xb-ca", Event.RETRY)
     assert caught.value.code.code == "DELIVERY-STATE"
     with changes(a), pytest.raises(LocalError) as unknown:
-        a.outbox.settle(sent.hash, "xc-ca", Event.HOLD)
+        a.deadletters.settle(sent.hash, "xc-ca", Event.HOLD)
     assert unknown.value.code.code == "MESSAGE-UNKNOWN"
 
 

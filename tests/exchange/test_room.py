@@ -58,7 +58,7 @@ def test_the_log_is_the_tree_of_its_entries_at_every_size(pair: World) -> None:
         assert log.tile(1, 0, 1) == Tree(entries[:256]).root
         if life == 0:
             log = pair.reopen("xa-ca").log
-            log._recent.clear()
+            log._subtrees.clear()
 
 
 def test_LOG_RANGE(pair: World) -> None:
@@ -139,7 +139,7 @@ def test_POI_1_a_message_whose_secret_is_gone_is_held_and_stops_no_other(pair: W
     alone = _sent(pair)
     a.writer.run(lambda tx: tx.db.execute(change, (alone,)))
     assert pair.deliver("xa-ca", "xb-ca") is None
-    assert a.outbox.next_due("xb-ca", Lane.ROUTINE) is None
+    assert a.due.next("xb-ca", Lane.ROUTINE) is None
 
 
 def test_reading_and_handing_over_are_logged(pair: World) -> None:

@@ -96,8 +96,9 @@ def test_a_part_beyond_32_gib_is_refused_before_it_is_read(pair: World) -> None:
 
 def test_leftovers_of_a_crash_are_gone_at_the_next_start(pair: World) -> None:
     files = pair.exchanges["xa-ca"].files
-    with files.new_outgoing(1, bytes(16)) as target:
-        target.write(b"half")
+    target = files.new_outgoing(1, bytes(16))
+    target.write(b"half")
+    target.close()
     pair.reopen("xa-ca")
     assert not list((files.folder / "out").iterdir())
 

@@ -159,7 +159,8 @@ def test_STORE_OPEN_no_folder(tmp_path: Path) -> None:
 
 def test_migrations_are_numbered_and_kept_as_they_were(tmp_path: Path) -> None:
     known = migrations()
-    assert [number for number, _, _ in known] == list(range(1, len(known) + 1))
+    numbers = [number for number, _, _ in known]
+    assert numbers == sorted(set(numbers))
     store = Store(tmp_path / "data")
     stored = store.writer.execute("SELECT number, sha256 FROM migration ORDER BY number").fetchall()
     assert stored == [(number, digest) for number, _, digest in known]

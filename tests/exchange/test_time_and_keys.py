@@ -35,7 +35,7 @@ def test_TIM_6_a_clock_that_jumps(pair: World) -> None:
     assert seconds[-1] * 1000 >= times[-1]
     pair.clock.time = START + 10
     sent = pair.send("xa-ca", "xb-ca", b"{}", lane=Lane.URGENT)
-    assert a.outbox.next_due("xb-ca", Lane.URGENT) == START + 10  # not in three days, when the log's time is reached
+    assert a.due.next("xb-ca", Lane.URGENT) == START + 10  # not in three days, when the log's time is reached
     pair.deliver("xa-ca", "xb-ca", Lane.URGENT)
     assert a.messages.find(sent.hash).deliveries[0].state == "delivered"
 
@@ -125,7 +125,7 @@ def test_KEY_1_a_receipt_under_a_closed_log_is_not_taken(pair: World) -> None:
     answer = b.inbox.receive("xa-ca", bag.frame)
     _close_log(pair, "xb-ca", None)
     with changes(a), pytest.raises(ProtocolError) as caught:
-        a.outbox.take_answer(bag, answer)
+        a.answers.take(bag, answer)
     assert caught.value.code.code == "HEAD-ORIGIN"
     assert a.messages.find(sent.hash).deliveries[0].state == "queued"
 

@@ -1,0 +1,135 @@
+"""The writer's order: what is urgent goes first, groups end, and nobody waits for ever. Driven step by step, without its thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exchange.log import Tx
+from exchange.writer import Writer
+from protocol.entries import Filler
+from tests.world import World, make_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = make_world(tmp_path, ("xa-ca",))
+    yield made
+    made.close()
+
+
+class Steps:
+    """A writer without a thread on the exchange's own database and log, and the order in which its functions ran."""
+
+    def __init__(self, world: World) -> None:
+        self.world, exchange = world, world.exchanges["xa-ca"]
+        self.log = exchange.log
+        self.writer = Writer(exchange.store.writer, exchange.log, world.clock, world.fatal.append, threaded=False)
+        self.ran: list[str] = []
+
+    def queue(self, name: str, *, urgent: bool = False, ms: int = 0) -> None:
+        """A function that notes that it ran, appends an entry, and takes so long."""
+
+        def change(tx: Tx) -> None:
+            self.ran.append(name)
+            tx.append(Filler)
+            self.world.clock.advance(ms)
+
+        self.writer.submit(change, urgent=urgent)
+
+    def step(self) -> list[str]:
+        """What one group ran."""
+        self.ran = []
+        self.writer.step()
+        return self.ran
+
+
+def test_step_commits_one_group_and_says_whether_there_was_one(world: World) -> None:
+    steps, size = Steps(world), world.exchanges["xa-ca"].log.size
+    assert not steps.writer.step()
+    for name in "abc":
+        steps.queue(name)
+    assert steps.step() == ["a", "b", "c"]
+    assert steps.log.size == size + 3
+    assert steps.log.head().size == size + 3  # one signature for the three
+
+
+def test_run_steps_for_itself(world: World) -> None:
+    assert Steps(world).writer.run(lambda tx: tx.append(Filler)) == world.exchanges["xa-ca"].log.size - 1
+
+
+def test_URG_3_what_is_urgent_overtakes_and_ends_its_group(world: World) -> None:
+    steps = Steps(world)
+    for name in "ab":
+        steps.queue(name)
+    steps.queue("u", urgent=True)
+    assert steps.step() == ["u"]
+    assert steps.step() == ["a", "b"]
+
+
+def test_URG_3_what_comes_urgently_while_a_group_is_written_goes_along_and_ends_it(world: World) -> None:
+    steps = Steps(world)
+    steps.writer.submit(lambda tx: steps.queue("u", urgent=True))
+    for name in "ab":
+        steps.queue(name)
+    assert steps.step() == ["u"]  # the group was open still, and takes neither a nor b
+    assert steps.step() == ["a", "b"]
+
+
+def test_URG_3_a_group_ends_after_its_time(world: World) -> None:
+    steps = Steps(world)
+    for name in "abcd":
+        steps.queue(name, ms=30)
+    assert steps.step() == ["a", "b"]
+    assert steps.step() == ["c", "d"]
+
+
+def test_what_is_urgent_all_the_time_leaves_room_for_the_rest(world: World) -> None:
+    steps = Steps(world)
+    for name in "ab":
+        steps.queue(name)
+    for expected in (["u"], ["a", "u"], ["u"], ["b", "u"]):
+        steps.queue("u", urgent=True)
+        assert steps.step() == expected
+
+
+def test_a_function_that_raises_undoes_itself_alone(world: World) -> None:
+    steps = Steps(world)
+    size = steps.log.size
+
+    def fail(tx: Tx) -> None:
+        tx.append(Filler)
+        raise KeyError("a mistake")
+
+    steps.queue("a")
+    failed = steps.writer.submit(fail)
+    steps.queue("b")
+    assert steps.step() == ["a", "b"]
+    assert steps.log.size == size + 2
+    assert isinstance(failed.exception(), KeyError)
+
+
+@pytest.mark.parametrize("looks", [False, True], ids=["buffered", "written"])
+@pytest.mark.parametrize("fails", [False, True], ids=["kept", "undone"])
+def test_rows_of_a_change_are_written_or_undone_with_it(world: World, looks: bool, fails: bool) -> None:
+    steps, into = Steps(world), "meta"
+
+    def change(name: str, looks: bool, fails: bool) -> None:
+        def run(tx: Tx) -> None:
+            tx.insert(into, f"{name}/1", b"1")
+            if looks:
+                assert tx.db.execute("SELECT value FROM meta WHERE key=?", (f"{name}/1",)).fetchone() == (b"1",)
+            tx.insert(into, f"{name}/2", b"2")
+            if fails:
+                raise KeyError(name)
+
+        steps.writer.submit(run)
+
+    change("a", False, False)
+    change("b", looks, fails)
+    change("c", True, False)
+    steps.writer.step()
+    found = world.exchanges["xa-ca"].store.writer.execute("SELECT key FROM meta WHERE key LIKE '_/_' ORDER BY key").fetchall()
+    assert [key for (key,) in found] == ["a/1", "a/2", *([] if fails else ["b/1", "b/2"]), "c/1", "c/2"]
