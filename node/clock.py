@@ -14,6 +14,7 @@ class SystemClock:
     def __init__(self) -> None:
         self._base = _wall() - _monotonic()
         self._last = 0
+        self._jumps, self._off = 0, 0
 
     def now(self) -> int:
         """Milliseconds since 1970, UTC. Small corrections of the wall clock are followed, jumps are not."""
@@ -28,6 +29,16 @@ class SystemClock:
     def sure(self) -> bool:
         """False while the wall clock has jumped by more than a minute since the start."""
         return abs(_wall() - self._base - _monotonic()) <= _DOUBT
+
+    def jumps(self) -> int:
+        """How often the wall clock has jumped by more than a minute against the monotonic clock: a machine put back looks like that."""
+        off = _wall() - self._base - _monotonic()
+        if abs(off - self._off) > _DOUBT:
+            self._jumps += 1
+            self._off = off
+        elif abs(off) <= _DOUBT:
+            self._off = 0
+        return self._jumps
 
 
 def monotonic_ms() -> int:

@@ -1,17 +1,22 @@
 """The courier: carries pouches, lane by lane and peer by peer, so that no peer and no routine message holds up another.
 
     per peer:  urgent lane ─┐
-               routine lane ┼─ bag → POST → answer → receipts          one at a time, each as full as what is due
+               routine lane ┼─ bag → POST → answer → receipts          one at a time there, each as full as what is due
                evidence ────┘  parts that an answer wanted, resumed    one at a time
                prekeys: asked for when there is none, and every six hours
 
-A pouch is built from what is due when the last one has come home: under load it fills itself, at rest it leaves at once.
+A pouch is built from what is due when the last one has come home: under load it fills itself, at rest it leaves at once. When what is
+due fills the next routine one as well, that is packed while the last is on its way, and leaves when the answer comes, before it is taken:
+
+    here    pack 2 ─┐     take 1, pack 3 ─┐     take 2, pack 4 ─┐
+    there   judge 1 ┴──────── judge 2 ────┴──────── judge 3 ────┴──
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,11 +24,13 @@ from http import HTTPStatus
 import structlog
 
 from exchange import codes as exchange_codes
+from exchange.bag import Bag
 from exchange.exchange import Exchange
-from exchange.outbox import Bag
+from node.breaker import Breaker
 from node.clock import monotonic_ms
+from node.evidencecourier import EvidenceCourier
+from node.mailbox import Mailbox
 from node.peerclient import PeerClient, PeerRefusedError
-from node.sending import Sending
 from protocol import codes as protocol_codes
 from protocol import limits, pouch
 from protocol.entries import Lane
@@ -32,8 +39,8 @@ from protocol.heads import HeadError
 
 _PREKEYS_EVERY = 6 * limits.HOUR
 _IDLE = 60.0  # seconds: look again although nobody woke us
-_RELINKS = 10  # heads sent again within one attempt
-_PAUSE_MOST = 60.0  # seconds between two attempts of a lane; each delivery has its own, longer ones
+_LINKS = 10  # times that one pouch leaves, its head linked anew each time
+_URGENT_FIRST = 30.0  # seconds after a start that routine waits at most for what is urgent
 _HASTEN_EVERY = 5 * limits.SECOND  # a peer that calls all the time and takes nothing is not tried more often
 _log = structlog.get_logger("courier")
 
@@ -49,91 +56,118 @@ class Contacts:
     items: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A pouch on its way, and what comes back: the answer, or why there is none."""
+
+    bag: Bag
+    answer: asyncio.Task[bytes | RogatoryError]
+    left: int
+
+
 @dataclass
 class _Lane:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    not_before: float = 0.0
-    failures: int = 0
-
-    def pause(self, now: float, seconds: float) -> None:
-        """Wait at least as long as asked for, and twice as long after each failure, up to a minute beyond that."""
-        self.not_before = now + max(seconds, min(2.0**self.failures, _PAUSE_MOST))
-        self.failures = min(self.failures + 1, 16)
+    flight: _Flight | None = None  # left before the answer to the one before it was taken
+    most: int = limits.POUCH_ITEMS  # items of the next pouch: fewer after relinks, for a smaller one is sooner there
+    unlinked: int = 0  # answers in a row that could not be taken, and whose items waited for the pouch that had left
 
 
 class PeerCourier:
     """Carries everything for one peer. Run ``run`` in a task; wake it from any thread with ``wake``."""
 
     def __init__(
-        self, exchange: Exchange, client: PeerClient, loop: asyncio.AbstractEventLoop, told: Callable[[str, int], None]
+        self, exchange: Exchange, client: PeerClient | Mailbox, loop: asyncio.AbstractEventLoop, told: Callable[[str, int], None]
     ) -> None:
         self.peer = client.peer
         self.contacts = Contacts()
-        self.sending = Sending()
         self._exchange = exchange
         self._client = client
         self._loop = loop
         self._told = told
+        self.breaker = Breaker()
         self._lanes = {lane: _Lane() for lane in Lane}
-        self._uploads: asyncio.Queue[tuple[bytes, tuple[tuple[int, int], ...]]] = asyncio.Queue(maxsize=1024)
-        self._uploading: set[bytes] = set()
-        self._standing: dict[bytes, tuple[int, int]] = {}  # of messages whose upload failed: parts and bytes held when it began
+        self._evidence = EvidenceCourier(exchange, client, self._reached, self._note, self._lanes[Lane.ROUTINE].wake.set)
+        self.sending = self._evidence.sending
         self._prekeys_at = -_PREKEYS_EVERY
         self._hastened = -_HASTEN_EVERY
         self._there = asyncio.Event()
+        self._urgent_passed = asyncio.Event()
         self._asking = asyncio.Lock()
 
+    @property
+    def calls(self) -> bool:
+        """Whether it calls the peer; else the peer collects."""
+        return self._client.asks
+
     def wake(self, lane: Lane) -> None:
-        """Something is due. Safe from any thread."""
-        self._loop.call_soon_threadsafe(self._lanes[lane].wake.set)
+        """Something is due: it is committed. Safe from any thread."""
+        wake = self._lanes[lane].wake
+        if not wake.is_set():  # else it is cleared before one looks what is due: no need to ring for each message
+            self._loop.call_soon_threadsafe(wake.set)
 
     def there(self) -> None:
         """The peer has called while we thought it away: nothing waits any longer for its next attempt. From the loop's thread."""
-        if self.contacts.code and monotonic_ms() - self._hastened >= _HASTEN_EVERY:
-            self._hastened = monotonic_ms()
+        if self.contacts.code or self.breaker.waits:
             self._there.set()
 
     async def run(self) -> None:
-        """Carry until cancelled. What waited for its next attempt when the node stopped is tried at once."""
-        self._there.set()
+        """Carry until cancelled. What waited for its next attempt when the node stopped is tried at once, what is urgent first."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for lane in Lane:
-                    tasks.create_task(self._run_lane(lane))
-                tasks.create_task(self._run_uploads())
+                    tasks.create_task(self._run_lane(lane, tasks))
+                tasks.create_task(self._evidence.run())
                 tasks.create_task(self._run_hasten())
         finally:
             await self._client.close()
 
     async def _run_hasten(self) -> None:
+        await self._hasten()
         while True:
             await self._there.wait()
+            await asyncio.sleep(max(0, self._hastened + _HASTEN_EVERY - monotonic_ms()) / 1000)
             self._there.clear()
-            with contextlib.suppress(LocalError):  # nothing can be written: the lanes say so themselves
-                await asyncio.to_thread(self._exchange.outbox.hasten, self.peer)
-            for state in self._lanes.values():
-                state.not_before = 0.0
-                state.failures = 0
-                state.wake.set()
+            self._hastened = monotonic_ms()
+            await self._hasten()
+
+    async def _hasten(self) -> None:
+        with contextlib.suppress(LocalError):  # nothing can be written: the lanes say so themselves
+            await asyncio.to_thread(self._exchange.retries.hasten, self.peer)
+        self.breaker.close()
+        for state in self._lanes.values():
+            state.wake.set()
 
     # -- pouches ------------------------------------------------------------------------------------------------------------
 
-    async def _run_lane(self, lane: Lane) -> None:
+    async def _run_lane(self, lane: Lane, tasks: asyncio.TaskGroup) -> None:
         state = self._lanes[lane]
+        if lane is Lane.ROUTINE:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_URGENT_FIRST):
+                    await self._nothing_urgent()
         while True:
+            await self._client.ready(lane)
             state.wake.clear()
-            more = await self._attempt(lambda: self._carry(lane), lane)
-            if not more:
+            more = await self._attempt(lambda: self._carry(lane, tasks), lane)
+            if not more and state.flight is None:
                 await self._rest(lane, state)
+
+    async def _nothing_urgent(self) -> None:
+        while True:
+            self._urgent_passed.clear()
+            if await asyncio.to_thread(self._exchange.due.next, self.peer, Lane.URGENT) is None:
+                return
+            await self._urgent_passed.wait()
 
     async def _rest(self, lane: Lane, state: _Lane) -> None:
         """Until something new is queued, or what waits is due again."""
-        due = await asyncio.to_thread(self._exchange.outbox.next_due, self.peer, lane)
+        due = await asyncio.to_thread(self._exchange.due.next, self.peer, lane)
         wait = _IDLE if due is None else min(_IDLE, max(0.0, (due - self._exchange.clock.now()) / 1000))
         until = self._loop.time() + wait
-        while (now := self._loop.time()) < max(until, state.not_before):
+        while (now := self._loop.time()) < max(until, self.breaker.until(lane)):
             try:
-                async with asyncio.timeout(max(until, state.not_before) - now):
+                async with asyncio.timeout(max(until, self.breaker.until(lane)) - now):
                     await state.wake.wait()
             except TimeoutError:
                 return
@@ -142,95 +176,136 @@ class PeerCourier:
 
     async def _attempt(self, carry: Callable[[], Awaitable[bool]], lane: Lane) -> bool:
         """One pouch; every refusal is logged, remembered and waited out. True when more may be due at once."""
-        state = self._lanes[lane]
         try:
             more = await carry()
         except RogatoryError as error:
             self._note(error)
-            asked = min(error.seconds, 300) if isinstance(error, PassingError) else 0
-            state.pause(self._loop.time(), asked)
+            self.breaker.failed(lane, self._loop.time(), error.seconds if isinstance(error, PassingError) else 0)
             return False
-        state.failures = 0
+        if lane is Lane.URGENT:
+            self._urgent_passed.set()
+        if more and self.breaker.passed(lane):  # an attempt that had nothing to carry says nothing about the peer
+            self._there.set()  # the outage is over: what was put off meanwhile is due now
         return more
 
-    async def _carry(self, lane: Lane) -> bool:
-        outbox = self._exchange.outbox
-        for _ in range(_RELINKS):
+    async def _carry(self, lane: Lane, tasks: asyncio.TaskGroup) -> bool:
+        """Land the pouch that is on its way, or the next one. False when nothing is due."""
+        state = self._lanes[lane]
+        flight, state.flight = state.flight, None
+        if flight is None:
             try:
-                bag = await self._pack(lane)
+                bag = await self._pack(lane, state.most)
             except (ProtocolError, PassingError) as error:
-                await asyncio.to_thread(outbox.unreached, self.peer, lane, error.code.code)
+                await asyncio.to_thread(self._exchange.retries.unreached, self.peer, lane, error.code.code)
                 raise
             if bag is None:
                 return False
-            if await self._hand_over(bag):
-                return True
-        await asyncio.to_thread(outbox.unreached, self.peer, lane, protocol_codes.HEAD_UNLINKED.code)
-        raise PassingError(protocol_codes.HEAD_UNLINKED, f"{_RELINKS} times", seconds=5)
+            flight = self._depart(bag, tasks)
+        await self._land(flight, tasks)
+        state.most = min(2 * state.most, limits.POUCH_ITEMS)
+        return True
 
-    async def _pack(self, lane: Lane) -> Bag | None:
+    async def _pack(self, lane: Lane, most: int) -> Bag | None:
         """The next pouch, None when nothing is due. Asks for the peer's prekeys when they are old, or when there is none to use."""
-        if self._prekeys_old():
+        if self._client.asks and self._prekeys_old():
             await self._ask_prekeys()
         try:
-            return await asyncio.to_thread(self._exchange.outbox.bag, self.peer, lane)
+            return await asyncio.to_thread(self._exchange.outbox.bag, self.peer, lane, most)
         except PassingError as error:
-            if error.code is not exchange_codes.NO_PREKEY:
+            if error.code is not exchange_codes.NO_PREKEY or not self._client.asks:
                 raise
         self._prekeys_at = -_PREKEYS_EVERY
         await self._ask_prekeys()
-        return await asyncio.to_thread(self._exchange.outbox.bag, self.peer, lane)
+        return await asyncio.to_thread(self._exchange.outbox.bag, self.peer, lane, most)
 
-    async def _hand_over(self, bag: Bag) -> bool:
-        """Carry one pouch and take its answer. False when its head must be linked from another size first."""
-        outbox, started = self._exchange.outbox, monotonic_ms()
+    def _depart(self, bag: Bag, tasks: asyncio.TaskGroup) -> _Flight:
+        return _Flight(bag, tasks.create_task(self._call(bag)), monotonic_ms())
+
+    async def _call(self, bag: Bag) -> bytes | RogatoryError:
         try:
-            answer = await self._beside(self._client.pouch(bag.lane, bag.frame), bag)
-            await asyncio.to_thread(outbox.take_answer, bag, answer)
-        except PeerRefusedError as error:
-            if error.status == HTTPStatus.CONFLICT and error.size is not None:
-                if not outbox.hint(self.peer, error.size):
-                    await self._look_at_own_head()
-                return False
-            await asyncio.to_thread(outbox.failed, bag, error.peer_code or error.code.code)
-            raise
-        except HeadError as error:
-            if error.code is protocol_codes.HEAD_UNLINKED:
-                return False  # another lane's answer was faster: ask again, and say what we have confirmed by now
-            await asyncio.to_thread(outbox.failed, bag, error.code.code)
-            raise
-        except LocalError:
-            raise
-        except (ProtocolError, PassingError) as error:
-            await asyncio.to_thread(outbox.failed, bag, error.code.code)
-            raise
-        self._reached()
-        self._told(self.peer, pouch.parse_head(answer)[0].directory_version)
-        self.contacts.pouches += 1
-        self.contacts.items += len(bag.rows)
-        for envelope_hash, wanted in bag.uploads.items():
-            self._want(envelope_hash, wanted)
-        _log.info("pouch.carried", peer=self.peer, lane=bag.lane.name.lower(), items=len(bag.rows), ms=monotonic_ms() - started)
+            return await self._client.pouch(bag.lane, bag.frame)
+        except RogatoryError as error:
+            return error  # raised where it is awaited: here it would end all lanes
+
+    async def _land(self, flight: _Flight, tasks: asyncio.TaskGroup) -> None:
+        """Take the answer of one pouch. While the other lane is faster, its head is linked anew and it leaves again."""
+        retries, state = self._exchange.retries, self._lanes[flight.bag.lane]
+        for attempt in itertools.count(1):
+            bag = flight.bag
+            try:
+                answer = await self._answer(flight, tasks)
+                await asyncio.to_thread(self._exchange.answers.take, bag, answer)
+            except (ProtocolError, PassingError) as error:
+                if not await self._relinks(error):
+                    await asyncio.to_thread(retries.failed, bag, _said(error))
+                    raise
+            else:
+                self._landed(flight, answer)
+                state.unlinked = 0
+                return
+            if state.flight is not None or bag.head.origin != self._exchange.log.origin:
+                state.unlinked += 1
+                if state.unlinked < _LINKS:
+                    return  # packed again after the one that has left meanwhile, or under the new log
+            if _LINKS in (attempt, state.unlinked):
+                state.unlinked = 0
+                await asyncio.to_thread(retries.failed, bag, protocol_codes.HEAD_UNLINKED.code)
+                raise PassingError(protocol_codes.HEAD_UNLINKED, f"{_LINKS} times", seconds=5)
+            if attempt > 1:
+                bag = bag.shortened()
+                state.most = len(bag.rows)
+            flight = self._depart(await asyncio.to_thread(self._exchange.outbox.address, bag), tasks)
+
+    async def _relinks(self, error: RogatoryError) -> bool:
+        """Whether this refusal only asks for a head linked from another size."""
+        if isinstance(error, HeadError):  # another lane's answer was faster: ask again, and say what we have confirmed by now
+            return error.code is protocol_codes.HEAD_UNLINKED
+        if not isinstance(error, PeerRefusedError) or error.status != HTTPStatus.CONFLICT or error.size is None:
+            return False
+        if not self._exchange.links.hint(self.peer, error.size):
+            await self._look_at_own_head()
         return True
 
-    async def _beside(self, call: Awaitable[bytes], bag: Bag) -> bytes:
-        """The answer to a call, while a worker thread prepares the pouch after it."""
-        failure: RogatoryError | None = None
-        answer = b""
-        async with asyncio.TaskGroup() as tasks:
-            if bag.more:
-                tasks.create_task(self._prepare(bag))
-            try:
-                answer = await call
-            except RogatoryError as error:
-                failure = error  # raised outside: a task group would wrap it
-        if failure is not None:
-            raise failure
+    def _landed(self, flight: _Flight, answer: bytes) -> None:
+        bag = flight.bag
+        self._reached()
+        self._told(self.peer, pouch.parse_head(answer)[0].directory_version)
+        self.contacts.pouches += bool(bag.rows)
+        self.contacts.items += len(bag.rows)
+        for envelope_hash, wanted in bag.uploads.items():
+            self._evidence.want(envelope_hash, wanted)
+        _log.info("pouch.carried", peer=self.peer, lane=bag.lane.name.lower(), items=len(bag.rows), ms=monotonic_ms() - flight.left)
+
+    async def _answer(self, flight: _Flight, tasks: asyncio.TaskGroup) -> bytes:
+        """The answer to a pouch. The one after it is packed meanwhile, and has left when this returns."""
+        bag = flight.bag
+        async with asyncio.TaskGroup() as group:
+            ahead = group.create_task(self._ahead(bag)) if bag.more else None
+            answer = await flight.answer
+        if isinstance(answer, RogatoryError):
+            raise answer
+        following = None if ahead is None else ahead.result()
+        if following is not None:
+            self._lanes[bag.lane].flight = await self._follow(following, bag, answer, tasks)
         return answer
 
-    async def _prepare(self, bag: Bag) -> None:
-        with contextlib.suppress(RogatoryError):  # whatever it is, the next pouch meets it again
-            await asyncio.to_thread(self._exchange.outbox.prepare, bag)
+    async def _ahead(self, bag: Bag) -> Bag | None:
+        if self._client.asks and self._prekeys_old():
+            return None  # they are asked for first
+        try:
+            return await asyncio.to_thread(self._exchange.outbox.ahead, bag, self._lanes[bag.lane].most)
+        except RogatoryError:
+            return None  # whatever it is, the next pouch meets it again
+
+    async def _follow(self, following: Bag, bag: Bag, answer: bytes, tasks: asyncio.TaskGroup) -> _Flight | None:
+        """Send what was packed ahead, unless that has to wait: for the caller, for another log, or for an answer that is none."""
+        if not self._client.asks or following.head.origin != self._exchange.log.origin:
+            return None
+        try:
+            heard = await asyncio.to_thread(self._exchange.answers.hear, bag, answer)
+            return self._depart(await asyncio.to_thread(self._exchange.outbox.address, following, heard), tasks)
+        except RogatoryError:
+            return None
 
     async def _look_at_own_head(self) -> None:
         """The peer claims a greater head of ours than we have: only one with our signatures stops us."""
@@ -256,54 +331,6 @@ class PeerCourier:
             self._reached()
             self._told(self.peer, version)
 
-    # -- evidence -------------------------------------------------------------------------------------------------------------
-
-    def _want(self, envelope_hash: bytes, wanted: tuple[tuple[int, int], ...]) -> None:
-        if envelope_hash not in self._uploading and not self._uploads.full():
-            self._uploading.add(envelope_hash)
-            self.sending.begin(envelope_hash, wanted)
-            self._uploads.put_nowait((envelope_hash, wanted))
-
-    async def _run_uploads(self) -> None:
-        while True:
-            envelope_hash, wanted = await self._uploads.get()
-            hurry = True
-            try:
-                for number, held in wanted:
-                    await self._upload(envelope_hash, number, held)
-                self._standing.pop(envelope_hash, None)
-            except RogatoryError as error:
-                self._note(error)
-                hurry = self._has_moved(envelope_hash, wanted)
-                await asyncio.sleep(1)
-            finally:
-                self._uploading.discard(envelope_hash)
-            if hurry:  # else it is asked again a minute later, and others have their turn
-                with contextlib.suppress(LocalError):
-                    await asyncio.to_thread(self._exchange.outbox.uploaded, envelope_hash, self.peer)
-                self._lanes[Lane.ROUTINE].wake.set()
-
-    def _has_moved(self, envelope_hash: bytes, wanted: tuple[tuple[int, int], ...]) -> bool:
-        """Whether the peer held more when this upload began than when the last one did."""
-        before = self._standing.get(envelope_hash)
-        now = self._standing[envelope_hash] = (-len(wanted), sum(held for _, held in wanted))
-        return before is None or now > before
-
-    async def _upload(self, envelope_hash: bytes, number: int, held: int) -> None:
-        started = monotonic_ms()
-        message = await asyncio.to_thread(self._exchange.messages.find, envelope_hash)
-        envelope = await asyncio.to_thread(self._exchange.messages.envelope, message)
-        part = envelope.parts[number]
-        path = self._exchange.files.outgoing(part.digest)
-        try:
-            await self._client.upload(envelope_hash, number, path, held, lambda at: self.sending.went(envelope_hash, number, at))
-        except PeerRefusedError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                return  # no longer wanted: it was whole already, or the message was refused
-            raise
-        self._reached()
-        _log.info("part.carried", peer=self.peer, number=number, bytes=part.length - held, ms=monotonic_ms() - started)
-
     # -- what was seen ----------------------------------------------------------------------------------------------------------
 
     def _reached(self) -> None:
@@ -314,3 +341,8 @@ class PeerCourier:
         self.contacts.failed = self._exchange.clock.now()
         self.contacts.code = error.code.code
         _log.warning("peer.trouble", peer=self.peer, code=error.code.code, detail=error.detail)
+
+
+def _said(error: RogatoryError) -> str:
+    """The code that a delivery keeps of a failure: the peer's own, where it gave one."""
+    return error.peer_code if isinstance(error, PeerRefusedError) and error.peer_code else error.code.code

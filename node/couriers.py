@@ -1,4 +1,4 @@
-"""The couriers of a node: one for each authority that can be called, coming and going with the directory."""
+"""The couriers of a node: one for each authority that can be called or collects, coming and going with the directory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from exchange.exchange import Exchange
 from node.courier import PeerCourier
+from node.mailbox import Mailboxes
 from node.network import Network
 from protocol.entries import Lane
 
@@ -14,8 +15,9 @@ from protocol.entries import Lane
 class Couriers(Mapping[str, PeerCourier]):
     """By authority. ``run`` once, in a task; ``follow`` whenever the directory has changed."""
 
-    def __init__(self, exchange: Exchange, network: Network) -> None:
+    def __init__(self, exchange: Exchange, network: Network, mailboxes: Mailboxes | None = None) -> None:
         self._exchange = exchange
+        self._mailboxes = mailboxes or Mailboxes()
         self._network = network
         self._running: dict[str, tuple[PeerCourier, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
@@ -48,13 +50,24 @@ class Couriers(Mapping[str, PeerCourier]):
         if running is not None:
             running[0].there()
 
+    def hurry(self, peer: str) -> None:
+        """Look at once what there is for a peer: it asks for something again. Safe from any thread."""
+        running = self._running.get(peer)
+        if running is not None:
+            for lane in Lane:
+                running[0].wake(lane)
+
     def _match(self, tasks: asyncio.TaskGroup) -> None:
-        wanted = self._network.callable_peers()
-        for peer in self._running.keys() - set(wanted):
-            self._running.pop(peer)[1].cancel()
-        for peer in wanted:
+        called = dict.fromkeys(self._network.callable_peers(), True)
+        wanted = called | dict.fromkeys(self._network.collecting_peers(), False)
+        for peer, (running, task) in tuple(self._running.items()):
+            if wanted.get(peer) is not running.calls:
+                del self._running[peer]
+                task.cancel()
+        for peer, calls in wanted.items():
             if peer not in self._running:
-                courier = PeerCourier(self._exchange, self._network.client(peer), asyncio.get_running_loop(), self._network.told)
+                client = self._network.client(peer) if calls else self._mailboxes.of(peer)
+                courier = PeerCourier(self._exchange, client, asyncio.get_running_loop(), self._network.told)
                 self._running[peer] = courier, tasks.create_task(courier.run(), name=f"courier {peer}")
 
     def _wake(self, peer: str, lane: Lane) -> None:

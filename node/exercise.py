@@ -9,6 +9,7 @@ Its passphrases lie beside its keystores and cost nothing to guess; the signed r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -25,6 +26,7 @@ from protocol import limits
 from protocol.names import Office
 
 NETWORK = "exercise.example"
+_PORTS = range(20_000, 32_768)  # below those that Linux gives to connections
 _STATES = {"xa": "Alpha", "xb": "Bravo", "xc": "Charlie", "xd": "Delta", "xe": "Echo"}
 _OFFICES = (
     ("247", "24/7 contact point", ("EE_PRESERVE", "PRESERVATION_REPLY", "ACKNOWLEDGEMENT", "EVIDENCE_HANDOVER", "EVIDENCE_RECEIPT")),
@@ -89,7 +91,7 @@ def _settle(place: Place, now: int) -> exercise.Seat:
     keystore.save()
     (home.path / "node.toml").write_text(
         f'authority = "{authority}"\npassphrase_file = "{passphrase_file}"\n\n'
-        f'[peer]\nlisten = "127.0.0.1:{place.peer_port}"\n\n[local]\nlisten = "127.0.0.1:{place.local_port}"\n'
+        f'[peer]\nlisten = "127.0.0.1:{place.peer_port}"\nurgent_per_hour = 1000000\n\n[local]\nlisten = "127.0.0.1:{place.local_port}"\n'
     )
     log = keystore.log(1).log_keys(f"{NETWORK}/{authority}/log/1")
     standby = LogKeyPair.generate(os.urandom).log_keys(f"{NETWORK}/{authority}/log/2")
@@ -108,12 +110,12 @@ def _settle(place: Place, now: int) -> exercise.Seat:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports of loopback that nobody listens on now, and that no outgoing connection is given while their node is down."""
+    with contextlib.ExitStack() as bound:
+        ports: list[int] = []
+        while len(ports) < count:
+            one = bound.enter_context(socket.socket())
+            with contextlib.suppress(OSError):  # taken: another one
+                one.bind(("127.0.0.1", _PORTS[secrets.randbelow(len(_PORTS))]))
+                ports.append(one.getsockname()[1])
+        return ports

@@ -1,7 +1,7 @@
 """What has to happen by itself.
 
-Expiry every few seconds; drafts that lapse every hour; prekeys and a directory entry every day; the directory every hour or when told;
-and a watch for what somebody must look at.
+Expiry and the warnings before it every few seconds; drafts that lapse every hour; prekeys and a directory entry every day; the directory
+every hour or when told; and a watch for what somebody must look at.
 
 The directory has a loop of its own: a peer that sends it drop by drop must not hold up the rest.
 """
@@ -94,8 +94,9 @@ class Chores:
         """Whatever is due now."""
         node, now = self._node, self._node.clock.now()
         today, hour = now // limits.DAY, now // limits.HOUR
-        while await asyncio.to_thread(node.exchange.outbox.expire):
+        while await asyncio.to_thread(node.exchange.deadletters.expire):
             pass
+        await asyncio.to_thread(node.exchange.deadlines.look)
         if today != self._day:
             await asyncio.to_thread(node.exchange.daily)
             self._day = today

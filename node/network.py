@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from keys.directory import trust
 from keys.directory.store import IN_FORCE
+from keys.directory.succession import Witnessed, nothing_witnessed
 from keys.directory.view import Directory, Member
 from keys.transport import TransportKey, client_context, server_context, trust_also, validity
 from node import codes
@@ -49,6 +51,7 @@ class Network:
         self._pins = self.directory.pins()
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._told_by: str | None = None
+        self.witnessed: Witnessed = nothing_witnessed
         if authority not in self.directory.members:
             raise LocalError(codes.NOT_IN_DIRECTORY, authority)
         self.transport = _key_of(keys, self.directory.member(authority), now())
@@ -61,6 +64,17 @@ class Network:
     def callable_peers(self) -> list[str]:
         """The other authorities that can be called now."""
         return [m.authority for m in self.directory.members.values() if m.active and m.address and m.authority != self.authority]
+
+    @property
+    def callable(self) -> bool:
+        """Whether others can call us."""
+        return self.directory.member(self.authority).address is not None
+
+    def collecting_peers(self) -> list[str]:
+        """Those who cannot be called, and call us to collect; none when nobody can call us either."""
+        if not self.callable:
+            return []
+        return [m.authority for m in self.directory.members.values() if m.active and not m.address]
 
     def client(self, peer: str) -> PeerClient:
         """A client for this peer, which follows the directory by itself."""
@@ -84,7 +98,9 @@ class Network:
         client = self.client(peer)
         source = MirrorClient(client, asyncio.get_running_loop())
         try:
-            directory = await asyncio.to_thread(trust.update, self._folder, source.fetch, self._now())
+            directory = await asyncio.to_thread(
+                partial(trust.update, self._folder, source.fetch, self._now(), witnessed=self.witnessed)
+            )
         finally:
             await client.close()
         return await self._take_newer(directory, peer)

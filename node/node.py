@@ -2,7 +2,7 @@
 
     keystore ─┐
     directory ┼─ Exchange ── peers' port     (node/peerlistener, node/peerserver)
-    settings ─┘      ├────── couriers        (node/couriers), one per member with an address
+    settings ─┘      ├────── couriers        (node/couriers), one per member; node/collector when nobody can call us
                      ├────── local API       (node/local), loopback and Unix socket
                      └────── housekeeping    (node/housekeeping): prekeys, directory, expiry, once a minute and once a day
 """
@@ -20,21 +20,30 @@ import structlog
 
 from exchange import codes as exchange_codes
 from exchange.exchange import Exchange
+from keys.assistant import AssistedSuite
 from keys.directory.view import Directory
 from keys.keystore import Keystore
 from keys.passphrase import passphrase_from
 from keys.transport import TransportKey
-from node import housekeeping, logs
+from node import grading, housekeeping, logs
+from node.announcing import announce
 from node.clock import SystemClock
+from node.collector import Collectors
+from node.comparison import Comparison
 from node.couriers import Couriers
 from node.home import Home
+from node.inspecting import watch_older
 from node.local.server import LocalServer
+from node.mailbox import Mailboxes
 from node.network import Network
 from node.opening import open_exchange
 from node.peerlistener import PeerListener
 from node.peerserver import PeerServer
+from node.reconciler import Reconciler
 from node.settings import Settings, load_settings
+from node.visits import Visits
 from node.watch import Watch
+from node.witnesses import Witnesses
 from protocol.errors import LocalError
 
 _WORKERS = 16  # threads for cryptography and disk: a few that wait for the writer must not keep the others from work
@@ -42,7 +51,10 @@ _log = structlog.get_logger("node")
 
 
 class Node:
-    """Everything of one running node. ``open`` may be slow (Argon2id) and raises what is wrong; ``serve`` runs until stopped."""
+    """Everything of one running node.
+
+    ``open`` may be slow (Argon2id) and raises what is wrong; ``serve`` runs until stopped, ``ready`` is set once its doors are open.
+    """
 
     def __init__(self, home: Home, settings: Settings, keystore: Keystore) -> None:
         self.home = home
@@ -50,16 +62,27 @@ class Node:
         self.keystore = keystore
         self.clock = SystemClock()
         self.network = Network(home.directory, settings.authority, keystore.transport, self.clock.now, self._transport_on_disk)
-        self._stop = asyncio.Event()
+        self.witnesses = Witnesses(lambda: self.directory, self.network.client)
+        self._stop, self.ready = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fatal: LocalError | None = None
+        self._suite = AssistedSuite()
         with contextlib.ExitStack() as undo:
+            undo.callback(self._suite.close)
             self.exchange = self._open_exchange()
             undo.callback(self.exchange.close)
-            self.couriers = Couriers(self.exchange, self.network)
-            self.local = LocalServer(self)
-            self._watch = Watch(self.exchange, lambda: self.directory, self.couriers, home.prekeys, self.local.alarm)
+            self.network.witnessed = self.exchange.peers.seen
+            self._mailboxes = Mailboxes()
+            self.couriers = Couriers(self.exchange, self.network, self._mailboxes)
+            self._collectors = Collectors(self.exchange, self._collected_peers, self.network.client)
+            self.reconciler = Reconciler(
+                self.exchange, self.witnesses, lambda: self.directory, settings.guard_path(home), self.clock
+            )
+            self.visits = Visits(self.exchange, self.witnesses, self._on_stolen)
+            self.comparison = Comparison(self.exchange, self.witnesses, self._on_stolen)
             undo.pop_all()
+        self.local: LocalServer
+        self._watch: Watch
 
     @classmethod
     def open(cls, home: Home) -> Node:
@@ -69,17 +92,13 @@ class Node:
         return cls(home, settings, Keystore.open(home.keystore, passphrase))
 
     def _open_exchange(self) -> Exchange:
-        """The exchange, ready to work. Raises LOG-CLOSED when its log has ended: then the next one must be in force first."""
+        """The exchange, held. Raises LOG-CLOSED when its log has ended: then the next one must be in force first."""
         exchange = open_exchange(
-            self.home, self.settings, self.keystore, lambda: self.directory, self.clock, self._on_fatal
+            self.home, self.settings, self.keystore, lambda: self.directory, self.clock, self._on_fatal, held=True, suite=self._suite
         )
-        try:
-            if exchange.log.closed is not None:
-                raise LocalError(exchange_codes.LOG_CLOSED, exchange.log.origin)
-            exchange.begin()
-        except BaseException:
+        if exchange.log.closed is not None:
             exchange.close()
-            raise
+            raise LocalError(exchange_codes.LOG_CLOSED, exchange.log.origin)
         return exchange
 
     def _transport_on_disk(self) -> Sequence[TransportKey]:
@@ -97,6 +116,10 @@ class Node:
         """Who can be called."""
         return self.network.callable_peers()
 
+    def _collected_peers(self) -> list[str]:
+        """From whom we collect: from all, when nobody can call us."""
+        return [] if self.network.callable else self.network.callable_peers()
+
     def newer_directory_at(self) -> str | None:
         """The peer that last told of a newer directory, once."""
         return self.network.newer_at()
@@ -113,6 +136,7 @@ class Node:
 
     async def _follow(self) -> None:
         self.couriers.follow()
+        self._collectors.follow()
         await asyncio.to_thread(self.exchange.note_directory)
 
     # -- what happens by itself -----------------------------------------------------------------------------------------------------
@@ -138,18 +162,23 @@ class Node:
         finally:
             await loop.shutdown_default_executor()  # nobody may still be reading when the store is closed
             self.exchange.close()
+            self._suite.close()
         if self._fatal is not None:
             raise self._fatal
 
     async def _serve(self) -> None:
         self.exchange.inbox.on_version = self.network.told
-        server = PeerServer(self.exchange, self.home, self.network.pins, self.couriers.seen)
+        self.exchange.inbox.on_opened = self.couriers.hurry
+        server = PeerServer(self.exchange, self.home, self.network.pins, self._seen, mailboxes=self._mailboxes)
         async with contextlib.AsyncExitStack() as stack:
             listener = PeerListener(server.app(), self.network.server_context)
             await listener.start(*self.settings.peer_listen)
             stack.push_async_callback(listener.close)
             stack.callback(server.stop)
+            stack.push_async_callback(self.witnesses.close)
+            await self._reconcile()
             await self.local.start()
+            self.ready.set()
             stack.push_async_callback(self.local.close)
             _log.info("node.started", authority=self.settings.authority, log_size=self.exchange.log.size)
             await self._work()
@@ -158,11 +187,46 @@ class Node:
     async def _work(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self.couriers.run())
-                tasks.create_task(housekeeping.run(self))
+                tasks.create_task(self.reconciler.run())
+                tasks.create_task(self._carry())
+                tasks.create_task(self._keep_house())
+                tasks.create_task(self._witness())
                 tasks.create_task(self._until_stopped())
         except* _Stopped:
             pass
+
+    async def _carry(self) -> None:
+        await self.reconciler.opened.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.couriers.run())
+            tasks.create_task(self._collectors.run())
+            tasks.create_task(announce(self.exchange, self.witnesses, self.network.callable_peers()))
+
+    async def _witness(self) -> None:
+        await self.reconciler.opened.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.visits.run())
+            tasks.create_task(self.comparison.run())
+            tasks.create_task(grading.run(self.exchange, self.witnesses))
+
+    async def _keep_house(self) -> None:
+        await self.reconciler.begun.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(housekeeping.run(self))
+            tasks.create_task(watch_older(self.exchange))
+
+    async def _reconcile(self) -> None:
+        """Find out whether this data is the newest, then open the doors of the house: a log that is held still answers who asks why.
+
+        Raises the reason when there is nothing here that could answer: the data is gone.
+        """
+        finding = await self.reconciler.first()
+        if not self.exchange.log.size and finding.code is not None:
+            raise LocalError(finding.code, finding.detail)
+        self.local = await asyncio.to_thread(LocalServer, self)
+        self._watch = Watch(self.exchange, lambda: self.directory, self.couriers, self.home.prekeys, self.local.alarm)
+        if finding.code is not None:
+            self.local.alarm(finding.code.code, finding.detail)
 
     def stop(self) -> None:
         """Stop in order: who carries, then both listeners, then what is queued. From the loop's thread."""
@@ -171,6 +235,16 @@ class Node:
     async def _until_stopped(self) -> None:
         await self._stop.wait()
         raise _Stopped
+
+    def _seen(self, peer: str) -> None:
+        """An authority has called: whatever waits for it goes now."""
+        self.reconciler.called()
+        self.couriers.seen(peer)
+        self.visits.hasten(peer)
+
+    def _on_stolen(self, error: LocalError) -> None:
+        """Somebody else signs in our name. The watch repeats it every day."""
+        self.local.alarm(error.code.code, error.detail)
 
     def _on_fatal(self, error: LocalError) -> None:
         self._fatal = error

@@ -10,30 +10,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import io
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import structlog
 from aiohttp import hdrs
 
-from exchange.partfiles import read_chunks
 from keys.directory.endpoint import format_endpoint, may_dial
 from keys.directory.view import Directory
 from keys.transport import peer_authority
 from node import codes
 from node.peerconnector import FORBIDDEN, PeerConnector
+from protocol import addcheckpoint, limits
 from protocol import codes as protocol_codes
-from protocol import limits
 from protocol.entries import Lane
-from protocol.errors import LocalError, PassingError, ProtocolError
+from protocol.errors import LocalError, PassingError, ProtocolError, RogatoryError
 
+_PIECE = 1 << 20  # bytes of a part that are read and given to TLS at one go
+_LARGE = 1 << 20  # bytes of a body that aiohttp would write in one piece
 _ANSWER = limits.POUCH + limits.POUCH_HEAD
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=5, sock_read=60)
+_log = structlog.get_logger("peerclient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class PeerClient:
     ``directory``, ``pins`` and ``context`` give what is in force now: a call looks at them each time.
     """
 
+    asks = True  # prekeys; those of a peer that nobody can call come by themselves
+
+    slice = 256 * limits.MiB  # bytes of a part in one call
+
     def __init__(
         self, peer: str, directory: Callable[[], Directory], pins: Callable[[], Mapping[bytes, str]],
         context: Callable[[], ssl.SSLContext], patience: Patience | None = None,
@@ -87,6 +95,28 @@ class PeerClient:
         """Hand over a pouch; the answer's frame. Raises PEER-REFUSED, PEER-UNREACHABLE."""
         return await self._call(lane.name, "POST", "/v1/pouch", data=frame)
 
+    async def ready(self, lane: Lane) -> None:
+        """A peer with an address can be called at any time."""
+
+    async def collect(self, lane: Lane, call: bytes) -> bytes:
+        """The next pouch that waits for us there, empty when there is none; ``call`` says what became of the last one. Raises PEER-*."""
+        return await self._call(f"COLLECT {lane.name}", "POST", "/v1/collect", data=call)
+
+    async def bring_prekeys(self, frame: bytes) -> None:
+        """Bring our prekeys, where nobody can ask for them. Raises PEER-REFUSED (409 names the size to link from), PEER-UNREACHABLE."""
+        await self._call("ROUTINE", "PUT", "/v1/prekeys", data=frame)
+
+    async def part(self, envelope_hash: bytes, number: int, offset: int) -> AsyncIterator[bytes]:
+        """A part that waits for us there, from this offset, as it comes. Raises PEER-REFUSED, PEER-UNREACHABLE."""
+        target = f"/v1/parts/{envelope_hash.hex()}/{number}?offset={offset}"
+        url = f"{format_endpoint(self._address())}{target}"
+        with self._failures():
+            async with self._session("EVIDENCE").get(url, allow_redirects=False, ssl=self._context()) as response:
+                if response.status != HTTPStatus.OK:
+                    raise _refusal(response, await _read(response, None))
+                async for chunk in response.content.iter_chunked(1 << 20):
+                    yield chunk
+
     async def prekeys(self, yours: int) -> bytes:
         """The peer's current prekeys. ``yours``: the size of its log that we confirmed."""
         return await self._call("ROUTINE", "GET", f"/v1/prekeys?yours={yours}")
@@ -94,6 +124,18 @@ class PeerClient:
     async def checkpoint_of(self, origin: str) -> bytes:
         """The greatest head that the peer has of this log, its own or another's. Raises PEER-REFUSED."""
         return await self._call("ROUTINE", "GET", f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint")
+
+    async def add_checkpoint(self, request: bytes) -> bytes:
+        """Show the peer, as our witness, a head of ours; its lines. Raises PEER-REFUSED (409 names the size to link from)."""
+        return await self._call("WITNESS", "POST", "/add-checkpoint", data=request)
+
+    async def links(self, n: int, size: int, olds: Sequence[int]) -> bytes:
+        """Full consistency paths of the peer's log ``n`` from these sizes to ``size``."""
+        return await self._call("WITNESS", "GET", f"/v1/links?n={n}&size={size}&old={','.join(map(str, olds))}")
+
+    async def fork(self, proof: bytes) -> None:
+        """Tell the peer of a log that has signed two histories."""
+        await self._call("WITNESS", "POST", "/v1/forks", data=proof)
 
     async def directory_file(self, name: str, take: Callable[[bytes], None]) -> None:
         """One file of the peer's mirror, given to ``take`` piece by piece. Raises FileNotFoundError when it has none."""
@@ -105,14 +147,15 @@ class PeerClient:
             raise
 
     async def upload(
-        self, envelope_hash: bytes, number: int, path: Path, offset: int, went: Callable[[int], None] = lambda at: None
+        self, envelope_hash: bytes, number: int, path: Path, span: range, went: Callable[[int], None] = lambda at: None
     ) -> None:
-        """Upload a part from this offset; ``went`` is told how many of its bytes have gone, each time the next may go.
+        """Upload these bytes of a part; ``went`` is told how far it has come, each time the next piece may go.
 
         Raises PEER-REFUSED (409 names the bytes held), PEER-UNREACHABLE, FILE-ACCESS.
         """
-        target = f"/v1/parts/{envelope_hash.hex()}/{number}?offset={offset}"
-        length = {hdrs.CONTENT_LENGTH: str(await asyncio.to_thread(_size, path) - offset)}
+        target = f"/v1/parts/{envelope_hash.hex()}/{number}?offset={span.start}"
+        length = {hdrs.CONTENT_LENGTH: str(len(span))}
+        await asyncio.to_thread(_read_at, path, span.start, 0)
         with self._failures():
             async with asyncio.timeout(self._patience.piece) as limit:
 
@@ -120,18 +163,30 @@ class PeerClient:
                     limit.reschedule(_in(self._patience.piece))
                     went(at)
 
-                await self._exchange("EVIDENCE", "PUT", target, data=_from(path, offset, moved), headers=length)
+                await self._exchange("EVIDENCE", "PUT", target, data=_pieces(path, span, moved), headers=length)
+
+    async def held(self, envelope_hash: bytes, number: int) -> int:
+        """How many bytes of a wanted part the peer holds. Raises PEER-REFUSED (404: not wanted), PEER-UNREACHABLE."""
+        told: list[str] = []
+        target = f"/v1/parts/{envelope_hash.hex()}/{number}"
+        with self._failures():
+            async with asyncio.timeout(self._patience.call):
+                await self._exchange("EVIDENCE", "HEAD", target, headers_to=lambda found: told.append(found.get("Upload-Offset", "")))
+        if not told or not told[0].isascii() or not told[0].isdigit() or len(told[0]) > 18:
+            raise ProtocolError(codes.PEER_REFUSED, "no Upload-Offset")
+        return int(told[0])
 
     async def _call(
         self, connection: str, method: str, target: str, data: bytes | None = None, take: Callable[[bytes], None] | None = None
     ) -> bytes:
         with self._failures():
             async with asyncio.timeout(self._patience.call):
-                return await self._exchange(connection, method, target, take=take, data=data)
+                return await self._exchange(connection, method, target, take=take, data=_body(data))
 
     async def _exchange(
-        self, connection: str, method: str, target: str, *, take: Callable[[bytes], None] | None = None, **request: Any
-    ) -> bytes:
+        self, connection: str, method: str, target: str, *, take: Callable[[bytes], None] | None = None,
+        headers_to: Callable[[Mapping[str, str]], None] = lambda headers: None, **request: Any,
+    ) -> bytes:  # fmt: skip
         session = self._session(connection)
         url = f"{format_endpoint(self._address())}{target}"
         async with session.request(method, url, allow_redirects=False, ssl=self._context(), **request) as response:
@@ -139,6 +194,7 @@ class PeerClient:
             body = await _read(response, take if good else None)
             if not good:
                 raise _refusal(response, body)
+            headers_to(response.headers)
             return body
 
     def _address(self) -> tuple[str, int]:
@@ -161,6 +217,11 @@ class PeerClient:
             if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == FORBIDDEN:
                 raise ProtocolError(codes.PEER_ADDRESS, str(error.os_error.strerror)) from None
             raise PassingError(codes.PEER_UNREACHABLE, type(error).__name__, seconds=5) from None
+        except RogatoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a peer's bytes do to the library ends this call, and nothing else (POI-2)
+            _log.exception("peer.fault", peer=self.peer)
+            raise PassingError(codes.PEER_UNREACHABLE, type(error).__name__, seconds=5) from None
 
     def _session(self, connection: str) -> aiohttp.ClientSession:
         session = self._sessions.get(connection)
@@ -171,6 +232,11 @@ class PeerClient:
                 skip_auto_headers=("User-Agent", "Accept-Encoding"),
             )  # fmt: skip
         return session
+
+
+def _body(data: bytes | None) -> bytes | io.BytesIO | None:
+    """What is large goes piece by piece, so that nothing else waits for it."""
+    return data if data is None or len(data) < _LARGE else io.BytesIO(data)
 
 
 async def _read(response: aiohttp.ClientResponse, take: Callable[[bytes], None] | None) -> bytes:
@@ -189,6 +255,9 @@ async def _read(response: aiohttp.ClientResponse, take: Callable[[bytes], None] 
 
 def _refusal(response: aiohttp.ClientResponse, body: bytes) -> ProtocolError | PassingError:
     code, size = "", None
+    if response.status == HTTPStatus.CONFLICT and response.content_type == addcheckpoint.SIZE_TYPE:
+        with contextlib.suppress(ProtocolError):
+            size = addcheckpoint.parse_size(body)
     if response.content_type == "application/problem+json" and len(body) < 4096:
         try:
             told = json.loads(body)
@@ -203,21 +272,24 @@ def _refusal(response: aiohttp.ClientResponse, body: bytes) -> ProtocolError | P
     return PeerRefusedError(response.status, code, size)
 
 
-def _size(path: Path) -> int:
+def _read_at(path: Path, at: int, size: int) -> bytes:
+    """A piece of a file. It is opened each time, so that nobody must close it when a call ends in the middle. Raises FILE-ACCESS."""
     try:
-        return path.stat().st_size
+        with path.open("rb", buffering=0) as file:
+            file.seek(at)
+            return file.read(size)
     except OSError as error:
         raise LocalError(codes.FILE_ACCESS, f"{path.name}: {error.strerror}") from None
 
 
-async def _from(path: Path, offset: int, went: Callable[[int], None]) -> AsyncIterator[bytes]:
-    """The rest of a file; ``went`` is told before each piece how much has gone before it."""
-    chunks = read_chunks(path, offset)
-    while chunk := await asyncio.to_thread(next, chunks, b""):
-        went(offset)
-        yield chunk
-        offset += len(chunk)
-    went(offset)
+async def _pieces(path: Path, span: range, went: Callable[[int], None]) -> AsyncIterator[bytes]:
+    """These bytes of a file; ``went`` is told before each piece how far it is."""
+    at = span.start
+    while at < span.stop and (piece := await asyncio.to_thread(_read_at, path, at, min(_PIECE, span.stop - at))):
+        went(at)
+        yield piece
+        at += len(piece)
+    went(at)
 
 
 def _in(seconds: float) -> float:

@@ -1,5 +1,6 @@
 """The listener of the peers' port: TLS first, then HTTP, each step with its time, and nothing said about what runs here.
 
+    0     too many knock                ``doorstep``
     5 s   handshake                     nobody without a certificate of the directory gets further
     10 s  headers, of each request      a connection that says nothing is closed
     30 s  each piece of a body          ``peerserver`` counts it
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +23,7 @@ import structlog
 from aiohttp import web
 
 from node import codes
+from node.doorstep import Doorstep
 from protocol.errors import LocalError
 
 CONNECTIONS: Final = 32  # of one certificate
@@ -54,44 +57,39 @@ class PeerListener:
             keepalive_timeout=self._times.keepalive, auto_decompress=False, max_line_size=LINE, max_field_size=LINE,
             max_headers=_HEADERS, lingering_time=5.0, read_bufsize=_BUFFER,
         )  # fmt: skip
-        self._context = context
-        self._server: asyncio.Server | None = None
+        self._doorstep = Doorstep(self._connection, context, self._times.handshake)
         self._callers: Counter[bytes] = Counter()
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises PORT-BUSY."""
         await self._runner.setup()
-        loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
-                self._connection, host, port, ssl=self._context, backlog=256,
-                ssl_handshake_timeout=self._times.handshake, ssl_shutdown_timeout=self._times.handshake,
-            )  # fmt: skip
+            await self._doorstep.listen(host, port)
         except OSError as error:
             await self._runner.cleanup()
             raise LocalError(codes.PORT_BUSY, f"{host}:{port}: {error.strerror}") from None
 
     async def close(self) -> None:
         """Take no new connection, let requests end for two seconds, close the others."""
-        if self._server is not None:
-            self._server.close()
+        self._doorstep.close()
         await self._runner.cleanup()
 
     def _connection(self) -> PeerConnection:
         server = self._runner.server
         assert server is not None
-        return PeerConnection(server, self._callers, self._times, **server._kwargs)  # noqa: SLF001 - as web.Server itself does
+        return PeerConnection(server, self._callers, self._times, self._doorstep.lost, **server._kwargs)  # noqa: SLF001 - as web.Server itself does
 
 
 class PeerConnection(web.RequestHandler):
     """One connection. ``peerserver`` says when a request has begun and when its answer is ready."""
 
-    __slots__ = ("_busy", "_caller", "_callers", "_times", "_unread", "_waiting")
+    __slots__ = ("_busy", "_caller", "_callers", "_lost", "_times", "_unread", "_waiting")
 
-    def __init__(self, server: web.Server, callers: Counter[bytes], times: Times, **settings: Any) -> None:
+    def __init__(self, server: web.Server, callers: Counter[bytes], times: Times, lost: Callable[[], None], **settings: Any) -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **settings)
         self._callers = callers
         self._times = times
+        self._lost = lost
         self._caller = b""
         self._busy = False
         self._waiting: asyncio.TimerHandle | None = None
@@ -143,6 +141,7 @@ class PeerConnection(web.RequestHandler):
         self._callers[self._caller] -= 1
         if self._callers[self._caller] <= 0:
             del self._callers[self._caller]
+        self._lost()
         super().connection_lost(exc)
 
     def handle_error(

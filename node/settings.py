@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from node import codes
 from node.home import Home
-from protocol import names
+from protocol import limits, names
 from protocol.errors import LocalError, ProtocolError
 
 Address: TypeAlias = tuple[str, int]
@@ -64,6 +64,9 @@ class Peer(_Table):
 
     listen: Annotated[str, AfterValidator(_listen)] = Field(
         default="127.0.0.1:8441", description="Where other authorities reach this node: the one port that the world may see."
+    )
+    urgent_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=limits.URGENT_PER_HOUR, description="Urgent messages of each authority that may ring in an hour; others wait their turn."
     )
 
 

@@ -43,8 +43,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "forms": ("node.cli.forms:forms", "The kinds of form, their fields, and checking a form."),
     "people": ("node.cli.people:people", "Officers, as pseudonyms, and what they may do."),
     "keys": ("node.cli.keys:keys", "Show and change the keys of a node."),
+    "backup": ("node.cli.backup:backup", "Back up a node, also while it runs; verify a backup."),
+    "restore": ("node.cli.backup:restore", "Make a new home of a backup."),
+    "log": ("node.cli.log:log", "When the log signs nothing: open it by hand, or replace it."),
     "directory": ("node.cli.directory:directory", "Found a network, join it, keep it, leave it."),
-    "bench": ("node.bench:bench", "Measure this machine."),
+    "bench": ("node.benches.command:bench", "Measure this machine."),
 }
 
 

@@ -18,6 +18,7 @@ from node.cli.screen import pairs, show
 @home_option
 @click.option("--message", metavar="ID", help="The message; the beginning of its id is enough.")
 @click.option("--log", "whole_log", is_flag=True, help="Our whole log as C2SP tiles instead, with its policy beside it.")
+@click.option("--messages", is_flag=True, help="With --log: every envelope and the other side's proofs too.")
 @click.option("--n", type=click.IntRange(1), metavar="N", help="With --log: an earlier log of ours, by its number.")
 @click.option("--out", type=PATH, required=True, metavar="DIR", help="A new or empty folder.")
 @click.option(
@@ -34,6 +35,7 @@ def export(
     home: Path,
     message: str | None,
     whole_log: bool,
+    messages: bool,
     n: int | None,
     out: Path,
     disclose: Sequence[int],
@@ -48,15 +50,17 @@ def export(
     rogatory verify proofs --trust root.json
     rogatory export --home DIR --log --out log
     rogatory verify log --policy log/policy.txt
+    rogatory export --home DIR --log --messages --out record
+    rogatory verify record --trust root.json
     """
-    if whole_log == (message is not None) or (whole_log and (disclose or person)) or (n is not None and not whole_log):
-        raise click.UsageError("Name either --message ID or --log; --disclose and --as go with a message, --n with --log.")
+    if whole_log == (message is not None) or (whole_log and (disclose or person)) or ((n or messages) and not whole_log):
+        raise click.UsageError("Name either --message ID or --log; --disclose and --as go with a message, --n and --messages with --log.")
     if disclose and not person:
         raise click.UsageError("Disclosing content needs --as PERSON: it is logged.")
     place = home_of(home)
     node = NodeClient(place.path)
     if message is None:
-        _export_log(node, place.path, out, n, as_json=as_json)
+        _export_log(node, place.path, out, n, messages=messages, as_json=as_json)
         return
     whole = message_id(node, message)
     body: dict[str, Any] = {"out": str(out.absolute()), "disclose": list(disclose)}
@@ -68,11 +72,11 @@ def export(
     show(value, lambda: pairs(facts), as_json=as_json, home=place.path)
 
 
-def _export_log(node: NodeClient, home: Path, out: Path, n: int | None, *, as_json: bool) -> None:
-    body = {"out": str(out.absolute())} | ({} if n is None else {"n": n})
+def _export_log(node: NodeClient, home: Path, out: Path, n: int | None, *, messages: bool, as_json: bool) -> None:
+    body = {"out": str(out.absolute()), "messages": messages} | ({} if n is None else {"n": n})
     answer: dict[str, Any] = node.post("/v1/log/export", body)
     facts = {
         "log": answer["origin"], "entries": answer["size"], "written": out.absolute(),
-        "verify": f"rogatory verify {out} --policy {out / 'policy.txt'}",
+        "verify": f"rogatory verify {out} --trust ROOT" if messages else f"rogatory verify {out} --policy {out / 'policy.txt'}",
     }  # fmt: skip
     show(answer, lambda: pairs(facts), as_json=as_json, home=home)

@@ -30,10 +30,13 @@ def inbox(home: Path, limit: int, as_json: bool) -> None:
     """
     place = home_of(home)
     items = newest(NodeClient(place.path), "in", limit)
-    rows = [(short(m["message_id"]), m["sender"], m["lane"], states(m), at(m["time"]), at(m["expires"])) for m in items]
+    rows = [
+        (short(m["message_id"]), m["sender"], m["lane"], states(m), m["submitted"]["grade"], at(m["time"]), at(m["expires"]))
+        for m in items
+    ]
     show(
         {"items": items},
-        lambda: table(rows, ("message", "from", "lane", "state", "came", "expires"), "nothing came yet"),
+        lambda: table(rows, ("message", "from", "lane", "state", "grade", "came", "expires"), "nothing came yet"),
         as_json=as_json,
         home=place.path,
     )
@@ -42,6 +45,19 @@ def inbox(home: Path, limit: int, as_json: bool) -> None:
 def newest(node: NodeClient, direction: str, limit: int) -> Sequence[dict[str, Any]]:
     """The newest messages of one direction."""
     return list(islice(node.items("/v1/messages", direction=direction, limit=min(limit, 100)), limit))
+
+
+def grades(message: dict[str, Any]) -> str:
+    """The grades of all receipts, each once."""
+    return ", ".join(dict.fromkeys(str(each["grade"]) for each in message["deliveries"] if each.get("grade"))) or "-"
+
+
+def bracket(proof: dict[str, Any]) -> str:
+    """Between which times an entry was first shown, as its witnesses have it, and whether its own claim lies outside."""
+    ends = [f"not shown before {at(proof['not_before'])}" if proof.get("not_before") else ""]
+    ends.append(f"not after {at(proof['not_after'])}" if proof.get("not_after") else "")
+    ends.append(f"CLAIMS {at(proof.get('claimed'))}, WHICH LIES OUTSIDE" if proof.get("claim_outside") else "")
+    return ", ".join(end for end in ends if end) or "-"
 
 
 def states(message: dict[str, Any]) -> str:

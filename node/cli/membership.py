@@ -33,11 +33,11 @@ from node.settings import Settings, load_settings
 from protocol.errors import LocalError
 from protocol.names import Origin
 
-_role_key = click.option(
+role_key_option = click.option(
     "--role-key", type=FILE, required=True, metavar="FILE", help="The key that signs this authority's entry."
 )
-_role_secret = click.option("--role-passphrase-file", type=PATH, metavar="FILE", help="Its passphrase. Default: asked for.")
-_out = click.option(
+role_secret_option = click.option("--role-passphrase-file", type=PATH, metavar="FILE", help="Its passphrase. Default: asked for.")
+out_option = click.option(
     "--out", type=PATH, metavar="FILE", help="Where to write the signed entry. Default: entry.json in the home."
 )
 
@@ -95,9 +95,9 @@ class Own:
 
 @click.command(epilog="Exit codes: 0 written, 1 refused, 2 usage.")
 @home_option
-@_role_key
-@_role_secret
-@_out
+@role_key_option
+@role_secret_option
+@out_option
 @json_option
 def request(home: Path, role_key: Path, role_passphrase_file: Path | None, out: Path | None, as_json: bool) -> None:
     """Sign what entry.toml and the keystore say now: the request to join, or the next version of the entry.
@@ -111,14 +111,14 @@ def request(home: Path, role_key: Path, role_passphrase_file: Path | None, out: 
     particulars = read_entry(own.home.path / "entry.toml", own.settings.authority)
     certificates = tuple(key.certificate for key in own.keystore().transport if key.certificate)
     member = replace(own.member, certificates=certificates, spki=tuple(spki_sha256(der) for der in certificates))
-    bundle = own.sign(_holder(role_key, role_passphrase_file), particulars.apply(member))
-    _write(own, bundle, out, as_json=as_json)
+    bundle = own.sign(holder_of(role_key, role_passphrase_file), particulars.apply(member))
+    write_entry(own, bundle, out, as_json=as_json)
 
 
 @click.command(epilog="Exit codes: 0 written, 1 refused, 2 usage.")
 @home_option
-@_role_key
-@_role_secret
+@role_key_option
+@role_secret_option
 @click.option(
     "--share", "shares", type=FILE, multiple=True, required=True, metavar="FILE", help="Every share of the standby log; repeat."
 )
@@ -139,7 +139,7 @@ def request(home: Path, role_key: Path, role_passphrase_file: Path | None, out: 
     metavar="FILE",
     help="Of the shares, then the new shares; one for all.",
 )
-@_out
+@out_option
 @json_option
 def rotate(
     home: Path,
@@ -167,7 +167,7 @@ def rotate(
     with own.last_words(keystore) as exchange:
         secrets = passphrases(files, [path.name for path in (*shares, *new_shares)])
         n, pair = import_standby(list(zip(shares, secrets, strict=False)))
-        holder, following = _holder(role_key, role_passphrase_file), LogKeyPair.generate()
+        holder, following = holder_of(role_key, role_passphrase_file), LogKeyPair.generate()
         standby = _next_record(own, n, pair, following)
         own.sign(holder, selfentry.rotate(own.member, _now(exchange), standby))  # what is wrong with it is refused before the end
         profile = ARGON2_MODERATE if own.kind is Kind.PRODUCTION else ARGON2_TEST
@@ -175,24 +175,24 @@ def rotate(
         keystore.add_log(n, pair)
         keystore.save()
         closing = exchange.close_log(n, "planned")
-        _write(own, own.sign(holder, selfentry.rotate(own.member, closing, standby)), out, as_json=as_json)
+        write_entry(own, own.sign(holder, selfentry.rotate(own.member, closing, standby)), out, as_json=as_json)
 
 
 @click.command(epilog="Exit codes: 0 written, 1 refused, 2 usage.")
 @home_option
-@_role_key
-@_role_secret
-@_out
+@role_key_option
+@role_secret_option
+@out_option
 @click.option("--yes", is_flag=True, required=True, expose_value=False, help="Needed: a closed log is never opened again.")
 @json_option
 def leave(home: Path, role_key: Path, role_passphrase_file: Path | None, out: Path | None, as_json: bool) -> None:
     """Close the log for good and sign the end of this authority's membership. The log stays listed; the node must be stopped."""
     own = Own.read(home)
     with own.last_words(own.keystore()) as exchange:
-        holder = _holder(role_key, role_passphrase_file)
+        holder = holder_of(role_key, role_passphrase_file)
         own.sign(holder, selfentry.leave(own.member, _now(exchange)))  # what is wrong with it is refused before the end
         closing = exchange.close_log(exchange.log.n + 1, "left")
-        _write(own, own.sign(holder, selfentry.leave(own.member, closing)), out, as_json=as_json)
+        write_entry(own, own.sign(holder, selfentry.leave(own.member, closing)), out, as_json=as_json)
 
 
 @click.command(epilog="Exit codes: 0 newest directory in force, 1 refused: the one before stays in force, 2 usage.")
@@ -223,7 +223,8 @@ def update(home: Path, root: Path | None, copy: Path, as_json: bool) -> None:
     show(_value(view), lambda: [_sentence(view)], as_json=as_json, home=place.path)
 
 
-def _holder(path: Path, secret_file: Path | None) -> Holder:
+def holder_of(path: Path, secret_file: Path | None) -> Holder:
+    """The key file of a role, opened with its passphrase."""
     return Holder.open(path, passphrase_from(secret_file, prompt=f"Passphrase of {path.name}: "))
 
 
@@ -240,7 +241,8 @@ def _next_record(own: Own, n: int, pair: LogKeyPair, following: LogKeyPair) -> L
     return replace(standby, origin=origin, keys=following.log_keys(str(origin)), state=LogState.STANDBY)
 
 
-def _write(own: Own, bundle: selfentry.Bundle, out: Path | None, *, as_json: bool) -> None:
+def write_entry(own: Own, bundle: selfentry.Bundle, out: Path | None, *, as_json: bool) -> None:
+    """Write the signed entry, and say where it goes next."""
     path = out or own.home.path / ("entry.json" if own.admitted else "join-request.json")
     write_atomically(path.absolute(), bundle.dump(), 0o644)
     whom = "the keepers, who publish it" if own.admitted else "the founders, and read the fingerprint to them by telephone"

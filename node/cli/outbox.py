@@ -10,9 +10,11 @@ import click
 
 from node.cli.client import NodeClient
 from node.cli.ids import message_id
-from node.cli.inbox import limit_option, newest, states
+from node.cli.inbox import bracket, grades, limit_option, newest, states
 from node.cli.options import home_of, home_option, json_option
 from node.cli.screen import at, pairs, short, show, table
+
+_STATES = ("queued", "wanted", "held", "undelivered", "refused", "rejected")
 
 
 @click.group()
@@ -20,7 +22,7 @@ def outbox() -> None:
     """List what was sent; hold, retry or give up deliveries.
 
     \b
-    rogatory outbox list --home DIR
+    rogatory outbox list --home DIR --state held
     rogatory outbox show --home DIR 5f2c81
     rogatory outbox retry --home DIR 5f2c81 xb-ca
     """
@@ -30,25 +32,35 @@ def outbox() -> None:
 @home_option
 @limit_option
 @click.option("--open", "only_open", is_flag=True, help="Only deliveries that are not finished.")
+@click.option("--state", type=click.Choice(_STATES), help="Only deliveries in this state.")
+@click.option("--to", "recipient", help="Only deliveries to this authority.")
+@click.option("--lane", type=click.Choice(["urgent", "routine"]), help="Only deliveries of this lane.")
 @json_option
-def list_outbox(home: Path, limit: int, only_open: bool, as_json: bool) -> None:
-    """What was sent, newest first."""
+def list_outbox(
+    home: Path, limit: int, only_open: bool, state: str | None, recipient: str | None, lane: str | None, as_json: bool
+) -> None:
+    """What was sent, newest first; with a filter, deliveries: how often they were tried, why they wait, and who must act."""
     place = home_of(home)
     node = NodeClient(place.path)
-    if only_open:
-        items = list(node.items("/v1/outbox"))
+    narrowed = {name: value for name, value in (("state", state), ("recipient", recipient), ("lane", lane)) if value}
+    rows: list[tuple[Any, ...]]
+    head: tuple[str, ...]
+    if only_open or narrowed:
+        items = list(node.items("/v1/outbox", **narrowed))
         rows = [
-            (short(d["message_id"]), d["recipient"], d["state"], d["attempts"], d.get("last_code") or "-", at(d.get("due")))
+            (short(d["message_id"]), d["recipient"], d["lane"], d["state"], d["attempts"], at(d.get("due")), at(d["expires"]),
+             d.get("last_code") or "-", d.get("actor") or "-")
             for d in items
-        ]
-        head, empty = ("message", "to", "state", "tries", "last code", "next try"), "nothing waits"
+        ]  # fmt: skip
+        head = ("message", "to", "lane", "state", "tries", "next try", "expires", "last code", "who must act")
+        empty = "nothing waits"
     else:
         items = list(newest(node, "out", limit))
         rows = [
-            (short(m["message_id"]), ", ".join(m["recipients"]), m["lane"], states(m), at(m["time"]), at(m["expires"]))
+            (short(m["message_id"]), ", ".join(m["recipients"]), m["lane"], f"{states(m)} ({grades(m)})", at(m["time"]), at(m["expires"]))
             for m in items
         ]
-        head, empty = ("message", "to", "lane", "state", "sent", "expires"), "nothing was sent yet"
+        head, empty = ("message", "to", "lane", "state (receipt)", "sent", "expires"), "nothing was sent yet"
     show({"items": items}, lambda: table(rows, head, empty), as_json=as_json, home=place.path)
 
 
@@ -62,12 +74,18 @@ def show_outbox(home: Path, message: str, as_json: bool) -> None:
     node = NodeClient(place.path)
     found: dict[str, Any] = node.get(f"/v1/messages/{message_id(node, message)}")
     rows = [
-        (d["authority"], d["state"], d["attempts"], d.get("last_code") or "-", at(d.get("due"))) for d in found["deliveries"]
+        (d["authority"], d["state"], d["attempts"], d.get("last_code") or "-", at(d.get("due")), d.get("grade") or "-", bracket(d))
+        for d in found["deliveries"]
+    ]
+    why = [
+        f"{d['authority']}: {d['last_code']}: {d['says']}. {d['actor']} must act: {d['todo']}."
+        for d in found["deliveries"]
+        if d.get("says")
     ]
     head = pairs({"message": found["message_id"], "sent": at(found["time"]), "expires": at(found["expires"])})
     show(
         found,
-        lambda: [*head, *table(rows, ("to", "state", "tries", "last code", "next try"), "")],
+        lambda: [*head, *table(rows, ("to", "state", "tries", "last code", "next try", "receipt", "shown"), ""), *why],
         as_json=as_json,
         home=place.path,
     )

@@ -6,10 +6,8 @@ import json
 import mimetypes
 import os
 import re
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +15,12 @@ from typing import Any, Final
 import click
 
 from node import codes
+from node.cli.bars import bars
 from node.cli.boundary import clean
 from node.cli.client import NodeClient
 from node.cli.ids import message_id, person_id
 from node.cli.options import Span, home_of, home_option, json_option
-from node.cli.screen import pairs, short, show, size
+from node.cli.screen import pairs, short, show
 from node.clock import SystemClock
 from protocol.delivery import OPEN, State
 from protocol.errors import LocalError
@@ -141,10 +140,12 @@ def read_form(file: Any) -> dict[str, Any]:
 
 def await_receipts(node: NodeClient, whole_id: str, *, quiet: bool) -> dict[str, Any]:
     """Wait until no delivery is open; the message as it is then. Shows how far the attachments have come on a terminal."""
-    with _progress(quiet) as tell:
+    with bars(quiet=quiet) as tell:
         while True:
             message: dict[str, Any] = node.get(f"/v1/messages/{whole_id}")
-            tell(message)
+            for each in message["deliveries"]:
+                name = each["authority"]
+                tell(name, f"{name} {each['state']}", each.get("bytes_sent") or 0, each.get("bytes_total"))
             if not any(delivery["state"] in OPEN for delivery in message["deliveries"]):
                 return message
             time.sleep(_POLL)  # noqa: TID251 - nothing to wait on: the change happens in another process
@@ -155,31 +156,6 @@ def delivery_lines(message: dict[str, Any]) -> Iterator[str]:
     for delivery in message["deliveries"]:
         code = f"  {delivery['last_code']}" if delivery.get("last_code") else ""
         yield f"{delivery['authority']}  {delivery['state']}{code}"
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A bar for each recipient on a terminal; nothing elsewhere."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[bytes]}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def tell(message: dict[str, Any]) -> None:
-            for delivery in message["deliveries"]:
-                name = delivery["authority"]
-                if name not in tasks:
-                    tasks[name] = bars.add_task(name, total=None, bytes="")
-                sent, total = delivery.get("bytes_sent") or 0, delivery.get("bytes_total")
-                said = f"{size(sent)} of {size(total)}" if total else ""
-                bars.update(tasks[name], description=f"{name} {delivery['state']}", completed=sent, total=total, bytes=said)
-
-        yield tell
 
 
 def _pieces(text: str) -> tuple[str, str, str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from node import codes
+from node.cli.bars import Tell, bars
 from node.cli.client import NodeClient
 from node.cli.content import form_lines
 from node.cli.ids import message_id, person_id
+from node.cli.inbox import bracket
 from node.cli.options import PATH, home_of, home_option, json_option
 from node.cli.screen import at, pairs, size, table
 from node.cli.screen import show as show_value
@@ -49,29 +52,49 @@ def show(
     why = {"purpose": purpose, "actor": person_id(node, person)} if reads and person else {}
     query = {"content": 1, **why} if reads else {}
     found: dict[str, Any] = node.get(f"/v1/messages/{whole}", **query)
-    saved = [] if save_parts is None else _save(node, whole, found, save_parts, why)
+    saved = [] if save_parts is None else _save(node, whole, found, save_parts, why, quiet=as_json)
     value = {**found, **({"saved": saved} if save_parts is not None else {})}
     show_value(value, lambda: _lines(found, content, saved), as_json=as_json, home=place.path)
 
 
-def _save(node: NodeClient, whole: str, found: dict[str, Any], folder: Path, query: dict[str, Any]) -> list[dict[str, Any]]:
-    """Save every attachment under its own name made harmless. A part whose digest is another is removed again: PART-ALTERED."""
+def _save(
+    node: NodeClient, whole: str, found: dict[str, Any], folder: Path, query: dict[str, Any], *, quiet: bool
+) -> list[dict[str, Any]]:
+    """Save every attachment under its own name made harmless, each in one pass. What is not whole or is altered is removed again."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise LocalError(codes.HOME_EXISTS, str(folder))
     saved = []
-    for number, part in enumerate(found["content"]["attachments"], 1):
-        path = folder / f"{number}-{_harmless(str(part['filename']))}"
-        digest = hashlib.sha256()
-        with path.open("xb") as file:
-            for piece in node.stream(f"/v1/messages/{whole}/parts/{number}", **query):
-                digest.update(piece)
-                file.write(piece)
-        if digest.hexdigest() != part["sha256"]:
-            path.unlink()
-            raise LocalError(codes.PART_ALTERED, f"part {number}")
-        saved.append({"part": number, "file": str(path), "sha256": digest.hexdigest()})
+    with bars(quiet=quiet) as tell:
+        for number, part in enumerate(found["content"]["attachments"], 1):
+            path = folder / f"{number}-{_harmless(str(part['filename']))}"
+            pieces = _told(node.stream(f"/v1/messages/{whole}/parts/{number}", **query), tell, path.name, part["length"])
+            try:
+                saved.append({"part": number, "file": str(path), "sha256": _write(path, pieces, number, part["sha256"])})
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
     return saved
+
+
+def _told(pieces: Iterator[bytes], tell: Tell, name: str, length: int) -> Iterator[bytes]:
+    done = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece)
+        tell(name, name, done, length)
+
+
+def _write(path: Path, pieces: Iterator[bytes], number: int, sha256: str) -> str:
+    """The SHA-256 of what was written. Raises PART-ALTERED when it is another than the letter says."""
+    digest = hashlib.sha256()
+    with path.open("xb") as file:
+        for piece in pieces:
+            digest.update(piece)
+            file.write(piece)
+    if digest.hexdigest() != sha256:
+        raise LocalError(codes.PART_ALTERED, f"part {number}")
+    return digest.hexdigest()
 
 
 def _harmless(name: str) -> str:
@@ -90,11 +113,16 @@ def _lines(found: dict[str, Any], content: bool, saved: list[dict[str, Any]]) ->
         "time": at(found["time"]),
         "expires": at(found["expires"]),
         "logged": found.get("index"),
+        "submission": found["submitted"]["grade"],
+        "first shown": bracket(found["submitted"]),
         "envelope": found["envelope_hash"],
         "conversation": found["conversation"],
     }
-    rows = [(d["authority"], d["state"], d["attempts"], d.get("last_code") or "-") for d in found["deliveries"]]
-    lines = [*pairs(facts), "", *table(rows, ("authority", "state", "tries", "last code"), "")]
+    rows = [
+        (d["authority"], d["state"], d["attempts"], d.get("last_code") or "-", d.get("grade") or "-", bracket(d))
+        for d in found["deliveries"]
+    ]
+    lines = [*pairs(facts), "", *table(rows, ("authority", "state", "tries", "last code", "receipt", "shown"), "")]
     letter = found.get("content")
     if letter and content:
         parts = [

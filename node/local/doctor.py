@@ -132,7 +132,23 @@ def _guard(rooms: Rooms) -> Iterator[Check]:
         row = rooms.exchange.store.reader().execute(query, (log.n, held.size)).fetchone()
     sound = held is not None and held.origin == log.origin and row is not None and row[0] == held.root and not log.stopped
     says = f"the guard holds the head of size {held.size}" if held is not None and sound else log.stopped or "the guard is not our log's"
-    yield Check("guard", sound, says, "" if sound else "stop the node; restore the newest data and guard, or `rogatory directory rotate`")
+    yield Check("guard", sound, says, "" if sound else "stop the node; restore the newest data and guard, or `rogatory log replace`")
+
+
+def _hold(rooms: Rooms) -> Iterator[Check]:
+    """Whether the log is open; if not, why, and the one thing to do. A log whose time ran ahead of the clock is told of as well."""
+    log = rooms.exchange.log
+    if log.hold is not None:
+        says = f"{log.hold.code}: {log.hold.says}"
+        if log.takes:
+            says += "; messages are taken in and stored, nothing is signed"
+        yield Check("reconciliation", False, says, log.hold.todo)
+    else:
+        yield Check("reconciliation", True, "the log is open: this data was found to be the newest")
+    ahead = log.time - rooms.clock.now()
+    if ahead > limits.MINUTE:
+        says = f"the log's time ran {ahead // limits.SECOND} s ahead of the clock, and a log's time never goes back"
+        yield Check("log time", False, says, "look which of the two is wrong; if it is the log: `rogatory directory rotate`")
 
 
 def _log(rooms: Rooms) -> Iterator[Check]:
@@ -162,6 +178,27 @@ def _peers(rooms: Rooms) -> Iterator[Check]:
         yield Check(f"peer {name}", sound, says, todo)
 
 
+def _witnesses(rooms: Rooms) -> Iterator[Check]:
+    """How far our log is witnessed, receipts that are only logged, and logs that have signed two histories."""
+    exchange, now = rooms.exchange, rooms.clock.now()
+    record, newest = rooms.host.directory().log(exchange.log.origin), exchange.heads.newest(exchange.log.origin)
+    if record.quorum:
+        pending = exchange.heads.pending()
+        missing = "".join(f", {name} has not signed ({code or 'on its way'})" for name, code in sorted(pending.items()))
+        sound = newest is not None and len(pending) <= len(record.witnesses) - record.quorum
+        says = f"size {0 if newest is None else newest.size} of {exchange.log.size} has its quorum of {record.quorum}{missing}"
+        todo = "" if sound else "call the operators of these witnesses; messages go on, their proofs are logged only"
+        yield Check("witnesses", sound, says, todo)
+    late = exchange.holdings.waiting(now - limits.DAY)
+    says = ", ".join(f"{count} of {name}" for name, count in late) or "every receipt older than a day is witnessed"
+    yield Check("receipts", not late, says, "" if not late else "call these authorities: their logs do not show them to their witnesses")
+    for origin in exchange.forks.unlinked():
+        says = f"{origin} does not show that it is one with what its witnesses have"
+        yield Check("comparison", False, says, "call its operator; what it says from now on may be another history")
+    for origin in sorted(exchange.peers.forks()):
+        yield Check("fork", False, f"{origin} has signed two histories", "call its founders; nothing more is taken from this log")
+
+
 def _held(rooms: Rooms) -> Iterator[Check]:
     count = rooms.exchange.store.reader().execute("SELECT count(*) FROM delivery WHERE state='held'").fetchone()[0]
     yield Check("held deliveries", not count, str(count), "" if not count else "decide on each: `rogatory outbox list --open`")
@@ -172,5 +209,6 @@ def _policies(rooms: Rooms) -> Iterator[Check]:
 
 
 _LOOKS: Final[tuple[Callable[[Rooms], Iterator[Check]], ...]] = (
-    _clock, _disk, _sqlite, _parser, _permissions, _certificate, _directory, _prekeys, _guard, _log, _peers, _held, _policies,
+    _clock, _disk, _sqlite, _parser, _permissions, _certificate, _directory,
+    _prekeys, _hold, _guard, _log, _peers, _witnesses, _held, _policies,
 )  # fmt: skip

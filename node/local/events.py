@@ -26,6 +26,7 @@ PAGE: Final = 256
 
 CONSIGNED, RECEIPTED, REFUSED = "message.consigned", "message.receipted", "message.refused"
 UNDELIVERED, DRAFTED, ALARM = "message.undelivered", "draft.created", "alarm"
+HELD, LATE = "message.held", "message.late"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,55 +1,25 @@
-"""Operation over the local API: open deliveries and what an operator may do with one; the forms there are; how the node is."""
+"""Operation over the local API: the forms there are, how the node is, its log and its backups."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from exchange import codes as exchange_codes
-from node.local.calls import Answer, Body, Call, Route, parse_id
+from exchange.exchange import Exchange
+from keys.directory.view import Directory
+from node.backups import make_backup
+from node.inspecting import inspect_home, told
+from node.local.calls import Answer, Body, Call, Route
 from node.local.doctor import examine
+from node.local.instants import instant
 from node.local.problems import CallError
-from node.local.views import instant, page
-from protocol.delivery import Event
+from node.local.views import page
 from protocol.errors import LocalError
 from protocol.forms.registry import KINDS, json_schema
-
-_EVENTS: Final = {"hold": Event.HOLD, "retry": Event.RETRY, "reject": Event.REJECT}
-
-
-def list_open(call: Call) -> Answer:
-    """GET /v1/outbox: every delivery that is queued, wanted or held."""
-    query = (
-        "SELECT o.message_id, d.recipient, d.lane, d.state, d.attempts, d.last_code, d.due, d.expires FROM delivery d"
-        " JOIN outgoing o ON o.hash=d.hash WHERE d.state IN ('queued','wanted','held') ORDER BY d.due, d.id LIMIT 1000"
-    )
-    rows = call.rooms.exchange.store.reader().execute(query).fetchall()
-    return Answer(
-        page(
-            [
-                {
-                    "message_id": r[0].hex(), "recipient": r[1], "lane": "urgent" if r[2] else "routine", "state": r[3],
-                    "attempts": r[4], "last_code": r[5], "due": instant(r[6]), "expires": instant(r[7]),
-                }
-                for r in rows
-            ]
-        )
-    )  # fmt: skip
-
-
-def settle(call: Call) -> Answer:
-    """POST /v1/outbox/{id}/{recipient}/{hold|retry|reject}."""
-    exchange, recipient = call.rooms.exchange, call.place["recipient"]
-    message = exchange.messages.find(parse_id(call.place["id"], exchange_codes.MESSAGE_UNKNOWN))
-    event = _EVENTS.get(call.place["action"])
-    if event is None:
-        raise LocalError(exchange_codes.DELIVERY_STATE, ", ".join(_EVENTS))
-    state = exchange.outbox.settle(message.hash, recipient, event)
-    if event is Event.RETRY:
-        exchange.outbox.on_queued(recipient, message.lane)
-    return Answer({"message_id": message.message_id.hex(), "recipient": recipient, "state": state})
 
 
 def list_forms(_: Call) -> Answer:
@@ -82,18 +52,31 @@ def status(call: Call) -> Answer:
             "log": {
                 "origin": exchange.log.origin, "size": exchange.log.size, "root": exchange.log.root.hex(),
                 "time": instant(exchange.log.time), "stopped": exchange.log.stopped,
+                "held": "" if exchange.log.hold is None else exchange.log.hold.code,
             },
+            "witnessed": _witnessed(exchange, view),
             "queues": {**{name: count.get(name, 0) for name in ("queued", "wanted", "held")}, "drafts": drafts},
             "peers": [_peer(name, courier.contacts, waiting) for name, courier in sorted(rooms.host.couriers.items())],
         }
     )  # fmt: skip
 
 
+def _witnessed(exchange: Exchange, view: Directory) -> dict[str, Any]:
+    """How far our log is witnessed, and who has not signed the newest head yet; logs of others that have signed two histories."""
+    record, newest = view.log(exchange.log.origin), exchange.heads.newest(exchange.log.origin)
+    return {
+        "size": 0 if newest is None else newest.size, "quorum": record.quorum, "witnesses": list(record.witnesses),
+        "pending": [{"authority": name, "code": code} for name, code in sorted(exchange.heads.pending().items())],
+        "forked": sorted(exchange.peers.forks()),
+    }  # fmt: skip
+
+
 class LogOrder(Body):
-    """Where to write a log; ``n``: which of ours, the one in force when left out."""
+    """Where to write a log; ``n``: which of ours, the one in force when left out; ``messages``: with the proofs of all its messages."""
 
     out: Annotated[str, Field(min_length=1, max_length=4096)]
     n: Annotated[int | None, Field(ge=1, le=1 << 31)] = None
+    messages: bool = False
 
 
 def export_log(call: Call) -> Answer:
@@ -103,8 +86,48 @@ def export_log(call: Call) -> Answer:
     if not out.is_absolute():
         raise CallError([{"loc": "/out", "msg": "must be absolute", "code": "FORMAT"}])
     rooms = call.rooms
-    size = rooms.exporter.export_log(out, order.n)
+    size = rooms.exporter.export_log(out, order.n, messages=order.messages)
     return Answer({"origin": rooms.exchange.log.numbered(order.n or rooms.exchange.log.n).origin, "size": size, "out": str(out)})
+
+
+def inspection(call: Call) -> Answer:
+    """GET /v1/inspection: everything stored compared with the log, its heads and the guard."""
+    host = call.rooms.host
+    notes = inspect_home(host.home, host.settings, host.directory(), host.storage, call.rooms.exchange.guard.value)
+    return Answer(told(notes))
+
+
+class BackupOrder(Body):
+    """Where to."""
+
+    out: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+def back_up(call: Call) -> Answer:
+    """POST /v1/backup: a whole backup of this home into a folder of this host, sealed; what is there already is not copied again."""
+    order, host = call.parsed(BackupOrder), call.rooms.host
+    out = Path(order.out)
+    if not out.is_absolute():
+        raise CallError([{"loc": "/out", "msg": "must be absolute", "code": "FORMAT"}])
+    network = host.directory().network
+    made = make_backup(host.home, call.rooms.exchange.us, network, host.storage, out, call.rooms.clock.now())
+    return Answer({**asdict(made), "damaged": list(made.damaged)})
+
+
+class OpenOrder(Body):
+    """Who vouches for this data."""
+
+    actor: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def open_log(call: Call) -> Answer:
+    """POST /v1/log/open: open a log that is alone, in the name of this person; it is logged."""
+    rooms, exchange = call.rooms, call.rooms.exchange
+    person = call.actor(call.parsed(OpenOrder).actor)
+    if exchange.log.hold is not exchange_codes.LOG_ALONE:
+        raise LocalError(exchange_codes.LOG_NOT_ALONE)
+    exchange.release(lambda tx: rooms.acts.append(tx, person.id, "log.opened", {"origin": exchange.log.origin}))
+    return Answer({"origin": exchange.log.origin, "size": exchange.log.size})
 
 
 def doctor(call: Call) -> Answer:
@@ -121,11 +144,12 @@ def _peer(name: str, contacts: Any, waiting: dict[str, int]) -> dict[str, Any]:
 
 
 ROUTES: Final = (
-    Route("GET", "/v1/outbox", list_open, frozenset({"limit", "cursor"}), socket=True),
-    Route("POST", "/v1/outbox/{id}/{recipient}/{action}", settle, socket=True),
     Route("GET", "/v1/forms", list_forms, frozenset({"limit", "cursor"})),
     Route("GET", "/v1/forms/{kind}/schema", schema),
     Route("GET", "/v1/status", status),
     Route("GET", "/v1/doctor", doctor, socket=True),
     Route("POST", "/v1/log/export", export_log, socket=True),
+    Route("GET", "/v1/inspection", inspection, socket=True),
+    Route("POST", "/v1/backup", back_up, socket=True),
+    Route("POST", "/v1/log/open", open_log, socket=True),
 )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import structlog
+
 from exchange import codes as exchange_codes
 from exchange.acts import Acts
 from exchange.cases import Cases
+from exchange.deadlines import Late
 from exchange.exchange import Exchange
 from exchange.export import Exporter
 from exchange.messages import Message
@@ -23,16 +27,19 @@ from keys.storage import StorageKey
 from node import logs
 from node.home import Home
 from node.local.apikeys import ApiKeys
-from node.local.events import CONSIGNED, DRAFTED, RECEIPTED, REFUSED, UNDELIVERED, Event, Events
+from node.local.events import ALARM, CONSIGNED, DRAFTED, HELD, LATE, RECEIPTED, REFUSED, UNDELIVERED, Event, Events
+from node.local.instants import instant
 from node.local.uploads import Uploads
 from node.settings import Settings
 from protocol import limits
 from protocol.body import Letter
 from protocol.delivery import State
+from protocol.entries import Lane
 from protocol.errors import LocalError, RogatoryError
 from protocol.names import Office
 
-_NAMES: Final = {State.DELIVERED: RECEIPTED, State.REFUSED: REFUSED}
+_log = structlog.get_logger("local")
+_NAMES: Final = {State.DELIVERED: RECEIPTED, State.REFUSED: REFUSED, State.HELD: HELD}
 
 
 class Contact(Protocol):
@@ -114,9 +121,10 @@ class Rooms:
         reserve = host.settings.data.disk_reserve_mib * limits.MiB
         self.uploads = Uploads(self.home.uploads, self.clock, random, reserve)
         self.events = Events(exchange.store, exchange.writer)
-        self.exporter = Exporter(exchange.store, exchange.log, exchange.messages, self.home.directory)
+        self.exporter = Exporter(exchange.store, exchange.log, exchange.messages, exchange.holdings, self.home.directory)
         exchange.inbox.on_consigned = self._consigned
-        exchange.outbox.on_receipt = self._settled
+        exchange.deadlines.on_late = self._late
+        exchange.answers.on_settled = exchange.deadletters.on_settled = self._settled
 
     def close(self) -> None:
         """Close what is ours; the exchange is the node's."""
@@ -159,6 +167,21 @@ class Rooms:
         now = self.clock.now()
         for (name, _), each in zip(events, told, strict=True):
             self._line(name.partition(".")[2], each, now - each.since)
+
+    def _late(self, late: Sequence[Late]) -> None:
+        """Messages without a receipt: an event for each, and an alarm where somebody must pick up the phone now."""
+        now, loud = self.clock.now(), Counter[str]()
+        told = []
+        for each in late:
+            about = {"message_id": each.message_id.hex(), "envelope_hash": each.hash.hex(), "lane": each.lane.name.lower()}
+            tried = {"state": each.state, "attempts": each.attempts, "last_code": each.last_code}
+            told.append((LATE, {**about, "recipient": each.recipient, **tried, "expires": instant(each.expires)}))
+            loud[each.recipient] += each.lane is Lane.URGENT or each.expires - now <= limits.HOUR
+        self.events.emit_all(told)
+        for peer, count in sorted((+loud).items()):
+            code, detail = exchange_codes.DELIVERY_LATE.code, f"{peer}: {count}"
+            _log.error("alarm", code=code, detail=detail)
+            self.events.emit(ALARM, {"code": code, "detail": detail})
 
     def concerned(self, event: Event) -> frozenset[str]:
         """Our offices that an event concerns: read from the message it names, when it does not say so itself; empty: all."""

@@ -20,7 +20,7 @@ from exchange import codes as exchange_codes
 from exchange.once import Once
 from node import codes
 from node.clock import monotonic_ms
-from node.local import drafts, messages, operation, people, streaming, uploading
+from node.local import drafts, messages, operation, outbox, people, streaming, uploading
 from node.local.calls import Answer, Call, Caller, Route, Stream
 from node.local.problems import CallError, problem
 from node.local.rooms import Rooms
@@ -29,7 +29,7 @@ from protocol import limits
 from protocol.errors import LocalError, PassingError, RogatoryError
 
 ROUTES: Final[tuple[Route, ...]] = (
-    *messages.ROUTES, *drafts.ROUTES, *uploading.ROUTES, *streaming.ROUTES, *operation.ROUTES, *people.ROUTES,
+    *messages.ROUTES, *drafts.ROUTES, *uploading.ROUTES, *streaming.ROUTES, *operation.ROUTES, *outbox.ROUTES, *people.ROUTES,
 )  # fmt: skip
 BODY: Final = 4 * limits.MiB  # a form of one mebibyte may double when its text is escaped
 

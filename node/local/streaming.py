@@ -10,8 +10,8 @@ from aiohttp import web
 
 from node.local.calls import Call, Route
 from node.local.events import Event
+from node.local.instants import instant
 from node.local.problems import CallError
-from node.local.views import instant
 
 HEARTBEAT: Final = 15.0  # seconds: a comment, so that both ends notice a dead connection
 

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from exchange.cases import Case, Outcome
 from exchange.messages import SENT, Delivery, Message
 from exchange.people import Person
 from node.local.apikeys import ApiKey
+from node.local.holding import receipt_view, submission_view
+from node.local.instants import instant
+from node.local.reasons import reason
 from node.local.rooms import Rooms
 from protocol.body import Letter
 from protocol.delivery import State
-
-
-def instant(ms: int | None) -> str | None:
-    """``2026-11-24T06:00:00.000Z``; None stays None."""
-    if ms is None:
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def message_view(rooms: Rooms, message: Message) -> dict[str, Any]:
@@ -36,12 +31,15 @@ def message_view(rooms: Rooms, message: Message) -> dict[str, Any]:
         "time": instant(message.time),
         "expires": instant(message.expires),
         "index": message.index,
+        "submitted": submission_view(rooms, message),
         "conversation": None if message.conversation is None else message.conversation.hex(),
         "deliveries": [
             {
                 "authority": each.authority, "state": each.state, "attempts": each.attempts, "last_code": each.last_code,
+                **(reason(each.last_code, each.authority) if sent else {}),
                 "due": instant(each.due),
                 "receipt_index": _receipt_index(rooms, message, each.authority) if sent else message.index,
+                **receipt_view(rooms, message, each),
                 **(_progress(rooms, message, each) if sent else {}),
             }
             for each in message.deliveries
@@ -138,6 +136,6 @@ def page(items: list[dict[str, Any]], following: str | None = None) -> Mapping[s
 
 def _receipt_index(rooms: Rooms, message: Message, authority: str) -> int | None:
     """Where the receipt stands in the recipient's log."""
-    query = "SELECT receipt_index FROM delivery WHERE hash=? AND recipient=?"
+    query = "SELECT receipt_index FROM delivery WHERE message=(SELECT id FROM outgoing WHERE hash=?) AND recipient=?"
     row = rooms.exchange.store.reader().execute(query, (message.hash, authority)).fetchone()
     return None if row is None else row[0]

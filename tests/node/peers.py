@@ -20,8 +20,10 @@ from typing import Any
 from exchange.exchange import Exchange
 from keys.directory.view import Directory
 from keys.transport import client_context, server_context
+from node.collector import Collector
 from node.courier import PeerCourier
 from node.exercise import free_ports
+from node.mailbox import Mailboxes
 from node.peerclient import Patience, PeerClient
 from node.peerlistener import PeerListener, Times
 from node.peerserver import PeerServer
@@ -47,11 +49,13 @@ class Place:
 
     def __init__(self, world: World, name: str, times: dict[str, float]) -> None:
         self.world, self.name, self._times = world, name, times
+        self.mailboxes = Mailboxes()
         self.port = world.directory.member(name).address[1]
         self.listens_at = self.port
         self.seen: list[str] = []
         self.told: list[tuple[str, int]] = []
         self.couriers: dict[str, PeerCourier] = {}
+        self.collectors: list[Collector] = []
         self.patience = Patience()
         self._contexts: dict[tuple[bytes, ...], ssl.SSLContext] = {}
         self.listening = False
@@ -80,7 +84,7 @@ class Place:
         piece = {"piece": self._times["piece"]} if "piece" in self._times else {}
         times = Times(**{key: value for key, value in self._times.items() if key != "piece"})
         self.server = PeerServer(
-            self.exchange, self.world.home(self.name), lambda: self.directory().pins(), self._seen, **piece
+            self.exchange, self.world.home(self.name), lambda: self.directory().pins(), self._seen, mailboxes=self.mailboxes, **piece
         )
         self.listener = PeerListener(self.server.app(), self.context_in, times)
         await self.listener.start("127.0.0.1", self.listens_at)
@@ -96,12 +100,20 @@ class Place:
         loop = asyncio.get_running_loop()
         for name in names:
             told = lambda peer, version: self.told.append((peer, version))  # noqa: E731
-            self.couriers[name] = PeerCourier(self.exchange, self.client(name, directory), loop, told)
+            called = self.directory().member(name).address is not None
+            client = self.client(name, directory) if called else self.mailboxes.of(name)
+            self.couriers[name] = PeerCourier(self.exchange, client, loop, told)
         self.exchange.outbox.on_queued = lambda peer, lane: self.couriers[peer].wake(lane) if peer in self.couriers else None
         self._tasks = loop.create_task(self._run())
 
+    def collect_from(self, *names: str, wait: int = 5) -> None:
+        """Collect from these, as an authority that nobody can call. Before ``carry_to``, which starts both."""
+        self.collectors = [Collector(self.exchange, self.client(name), wait=wait) for name in names]
+
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
+            for collector in self.collectors:
+                tasks.create_task(collector.run())
             for courier in self.couriers.values():
                 tasks.create_task(courier.run())
 
@@ -114,6 +126,7 @@ class Place:
                 await tasks
             assert not failed
         self.couriers.clear()
+        self.collectors.clear()
 
     async def stop_listening(self) -> None:
         if self.listening:
@@ -140,22 +153,26 @@ class Net:
         message = self.world.exchanges[sender].messages.find(envelope_hash)
         return next(d.state for d in message.deliveries if d.authority == recipient)
 
-    async def settled(self, envelope_hash: bytes, recipient: str = "xb-ca", state: State = State.DELIVERED) -> None:
-        await until(lambda: self.state(envelope_hash, recipient) == state, f"{recipient}: {state}")
+    async def settled(
+        self, envelope_hash: bytes, recipient: str = "xb-ca", state: State = State.DELIVERED, sender: str = "xa-ca"
+    ) -> None:
+        await until(lambda: self.state(envelope_hash, recipient, sender) == state, f"{recipient}: {state}")
 
 
 @contextlib.asynccontextmanager
 async def peers(
-    folder: Path, *names: str, carry: bool = True, founded: bool = False, **times: float
+    folder: Path, *names: str, carry: bool = True, founded: bool = False, visit: bool = True, **times: float
 ) -> AsyncIterator[Net]:
-    """A world whose exchanges listen, and with ``carry`` carry to each other. ``times``: of the listener and ``piece``, in seconds."""
+    """A world whose exchanges listen, and with ``carry`` carry to each other; ``visit``: their heads are witnessed. ``times``: of the listener and ``piece``, in seconds."""
     names = names or ("xa-ca", "xb-ca")
     world = make_world(folder, names, founded=founded, ports=free_ports(len(names)))
     net = Net(world, {name: Place(world, name, times) for name in names})
     ticking = asyncio.get_running_loop().create_task(_tick(world))
     try:
-        for place in net.places.values():
+        for name, place in net.places.items():
             await place.listen()
+            if visit:
+                world.visit(name)  # routine waits for prekeys under a witnessed head
         if carry:
             for name, place in net.places.items():
                 place.carry_to(*(other for other in names if other != name))

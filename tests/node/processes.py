@@ -49,7 +49,7 @@ class Node:
         environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
         with self.log.open("ab") as out:
             run = [*command, sys.executable, "-m", "node.cli", "run", "--home", str(self.home)]
-            self.process = subprocess.Popen(run, stdout=out, stderr=out, env=environment, cwd=self.home)
+            self.process = subprocess.Popen(run, stdout=out, stderr=out, env=environment, cwd=self.home, start_new_session=True)
         wait_until(self._answers, f"{self.place.authority} to start")
 
     def _answers(self) -> bool:
@@ -71,7 +71,7 @@ class Node:
         try:
             code = process.wait(30)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # and what watches it
             process.wait()
             raise
         assert code == 0, self.log.read_text()[-2000:]
@@ -80,7 +80,7 @@ class Node:
     def kill(self) -> None:
         """SIGKILL."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)  # and what watches it
             self.process.wait()
             self.process = None
 

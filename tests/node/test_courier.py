@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import os
+import threading
 
 import pytest
 
 from exchange import codes as exchange_codes
 from exchange.sealing import Attachment
 from node import codes
+from node.clock import monotonic_ms
 from node.peerclient import Patience, PeerRefusedError
 from protocol import codes as protocol_codes
 from protocol import limits
@@ -16,6 +18,7 @@ from protocol.checkpoint import sign_head
 from protocol.delivery import State
 from protocol.entries import Consigned, Forked, Lane, Receipted, Undelivered
 from protocol.errors import PassingError
+from protocol.heads import HeadError
 from protocol.treehead import Checkpoint
 from tests.node.impostor import endless, impostor, never, ok
 from tests.node.peers import peers, until
@@ -73,7 +76,7 @@ async def pouch(net):
         try:
             return bag, await client.pouch(Lane.ROUTINE, bag.frame)
         except PeerRefusedError as error:
-            outbox.hint("xb-ca", error.size)
+            net["xa-ca"].exchange.links.hint("xb-ca", error.size)
             bag = outbox.bag("xb-ca", Lane.ROUTINE)
             return bag, await client.pouch(Lane.ROUTINE, bag.frame)
     finally:
@@ -252,6 +255,34 @@ async def test_POI_2_a_peer_that_is_down_and_called_us_again(tmp_path):
         await net.settled(sent.hash)
 
 
+async def test_an_outage_soon_after_another_holds_up_nothing_either(tmp_path):
+    """What was put off meanwhile is due when the second is over, though the end of the first has hastened everything a moment ago."""
+    async with peers(tmp_path, carry=False) as net:
+        async with instead_of_xb(net, {"/v1/pouch": ok(b"", status="500 Oops"), "/v1/prekeys": ok(frame_of_prekeys(net))}):
+            net["xa-ca"].carry_to("xb-ca")
+            put_off = net.world.send("xa-ca", "xb-ca", b"{}")
+            await until(lambda: deliveries(net, put_off)[0].attempts, "an attempt")
+        net["xa-ca"].exchange.writer.run(lambda tx: tx.db.execute("UPDATE delivery SET due=due+?", (5 * limits.MINUTE,)) and None)
+        net["xa-ca"].couriers["xb-ca"]._hastened = monotonic_ms()
+        await net["xb-ca"].listen()
+        await net.settled(net.world.send("xa-ca", "xb-ca", b"{}").hash)
+        await net.settled(put_off.hash)
+
+
+async def test_a_lane_that_was_asked_to_wait_goes_when_the_peer_calls(tmp_path):
+    """As while it starts; though another lane has passed meanwhile."""
+    async with peers(tmp_path, carry=False) as net:
+        busy = ok(b"", status="503 Busy", Retry_After="300")
+        async with instead_of_xb(net, {"/v1/pouch": busy, "/v1/prekeys": ok(frame_of_prekeys(net))}):
+            net["xa-ca"].carry_to("xb-ca")
+            sent = net.world.send("xa-ca", "xb-ca", b"{}")
+            await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
+        net["xa-ca"].couriers["xb-ca"].contacts.code = ""
+        await net["xb-ca"].listen()
+        await ask(net["xa-ca"], "GET", "/v1/prekeys", caller="xb-ca")
+        await net.settled(sent.hash)
+
+
 async def test_a_restart_tries_at_once(tmp_path):
     async with peers(tmp_path, carry=False) as net:
         await net["xb-ca"].stop_listening()
@@ -265,20 +296,88 @@ async def test_a_restart_tries_at_once(tmp_path):
         await net.settled(sent.hash)
 
 
+async def test_after_a_start_what_is_urgent_goes_first(tmp_path, monkeypatch):
+    """Also when its first attempt fails: routine waits for it."""
+    async with peers(tmp_path, carry=False) as net:
+        routine, urgent = (net.world.send("xa-ca", "xb-ca", b"{}", lane=lane) for lane in (Lane.ROUTINE, Lane.URGENT))
+        outbox, failed = net["xa-ca"].exchange.outbox, []
+        bag = outbox.bag
+
+        def fail_once(peer, lane, most):
+            if lane is Lane.URGENT and not failed:
+                failed.append(lane)
+                raise PassingError(exchange_codes.LOG_UNSURE, seconds=0)
+            return bag(peer, lane, most)
+
+        monkeypatch.setattr(outbox, "bag", fail_once)
+        net["xa-ca"].carry_to("xb-ca")
+        await net.settled(routine.hash)
+        receipted = [entry.envelope_hash for entry in net.world.entries("xa-ca") if isinstance(entry, Receipted)]
+        assert (receipted, failed) == ([urgent.hash, routine.hash], [Lane.URGENT])
+
+
 async def test_a_failing_preparation_of_the_next_pouch_ends_nothing(tmp_path, monkeypatch):
     async with peers(tmp_path, carry=False) as net:
 
-        def fail(bag):
+        def fail(bag, most):
             failed.append(bag)
             raise PassingError(exchange_codes.NO_PREKEY)
 
         failed = []
-        monkeypatch.setattr(net["xa-ca"].exchange.outbox, "prepare", fail)
+        monkeypatch.setattr(net["xa-ca"].exchange.outbox, "ahead", fail)
         sent = [net.world.send("xa-ca", "xb-ca", b"{}") for _ in range(300)]
         net["xa-ca"].carry_to("xb-ca")
         for submission in sent:
             await net.settled(submission.hash)
         assert failed
+
+
+async def test_the_next_full_pouch_is_there_before_an_answer_is_taken(tmp_path, monkeypatch):
+    async with peers(tmp_path, carry=False) as net:
+        a, b = net["xa-ca"].exchange, net["xb-ca"].exchange
+        take, receive = a.answers.take, b.inbox.receive
+        arrived, early = [], []
+        second = threading.Event()
+
+        def receiving(peer, frame):
+            if arrived:
+                second.set()
+            answer = receive(peer, frame)
+            arrived.append(answer)
+            return answer
+
+        def taking(bag, frame):
+            if bag.more and not early:
+                early.append(second.wait(20))
+            take(bag, frame)
+
+        monkeypatch.setattr(b.inbox, "receive", receiving)
+        monkeypatch.setattr(a.answers, "take", taking)
+        sent = [net.world.send("xa-ca", "xb-ca", b"{}") for _ in range(100)]
+        net["xa-ca"].carry_to("xb-ca")
+        net["xa-ca"].couriers["xb-ca"]._lanes[Lane.ROUTINE].most = 16
+        for submission in sent:
+            await net.settled(submission.hash)
+        assert early == [True]
+        assert count(net, "xb-ca", Consigned) == len(sent)
+
+
+async def test_POI_2_a_peer_whose_answers_are_never_linked_is_given_up_for_a_while(tmp_path, monkeypatch):
+    async with peers(tmp_path, carry=False) as net:
+        taken = []
+
+        def take(bag, frame):
+            taken.append(bag)
+            raise HeadError(protocol_codes.HEAD_UNLINKED, "always", greatest=0)
+
+        monkeypatch.setattr(net["xa-ca"].exchange.answers, "take", take)
+        sent = [net.world.send("xa-ca", "xb-ca", b"{}") for _ in range(40)]
+        net["xa-ca"].carry_to("xb-ca")
+        net["xa-ca"].couriers["xb-ca"]._lanes[Lane.ROUTINE].most = 8
+        await until(lambda: net["xa-ca"].couriers["xb-ca"].contacts.code == protocol_codes.HEAD_UNLINKED.code, "it to be given up")
+        await net["xa-ca"].stop_carrying()
+        assert len(taken) <= 20
+        assert any(deliveries(net, each)[0].attempts for each in sent)
 
 
 async def test_an_expired_message_says_what_was_tried(tmp_path):
@@ -289,7 +388,7 @@ async def test_an_expired_message_says_what_was_tried(tmp_path):
         await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
         await net["xa-ca"].stop_carrying()
         net.world.clock.advance(11 * limits.DAY)
-        assert net["xa-ca"].exchange.outbox.expire() == 1
+        assert net["xa-ca"].exchange.deadletters.expire() == 1
         entry = next(e for e in net.world.entries("xa-ca") if isinstance(e, Undelivered))
         assert entry.attempts >= 1
         assert entry.last_code == codes.PEER_UNREACHABLE.code
@@ -309,6 +408,7 @@ async def test_WRAP_1_a_recipient_that_was_down_for_nine_days(tmp_path):
         await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
         net.world.clock.advance(9 * limits.DAY)
         net.world.reopen("xb-ca")
+        net.world.visit("xb-ca")
         await net["xb-ca"].listen()
         net["xb-ca"].carry_to("xa-ca")
         await ask(net["xa-ca"], "GET", "/v1/prekeys", caller="xb-ca")  # it is there again, and calls
@@ -326,10 +426,11 @@ async def test_LATER_1_a_prekey_that_has_ended_at_the_recipient_alone(tmp_path):
             file.unlink()
         await net["xb-ca"].stop_listening()
         net.world.reopen("xb-ca")
+        net.world.visit("xb-ca")
         await net["xb-ca"].listen()
         sent = net.world.send("xa-ca", "xb-ca", b"{}")
         size = net["xb-ca"].exchange.log.size
-        net["xa-ca"].exchange.outbox.take_answer(*await pouch(net))
+        net["xa-ca"].exchange.answers.take(*await pouch(net))
         assert deliveries(net, sent)[0].last_code == protocol_codes.PREKEY_UNKNOWN.code
         assert net["xb-ca"].exchange.log.size == size
         net["xa-ca"].carry_to("xb-ca")
@@ -369,3 +470,14 @@ async def test_no_task_outlives_its_courier(tmp_path):
         await net["xb-ca"].stop()
         await asyncio.sleep(0)
         assert asyncio.all_tasks() - before == set()
+
+
+async def test_a_pouch_of_more_than_a_mebibyte(tmp_path):
+    """It goes piece by piece: in one piece nothing else of the node would run meanwhile."""
+    async with peers(tmp_path, carry=False) as net:
+        net.world.exchange_prekeys()
+        sent = [net.world.send("xa-ca", "xb-ca", b'{"text":"%s"}' % (b"x" * 60_000)) for _ in range(24)]
+        net["xa-ca"].carry_to("xb-ca")
+        for each in sent:
+            await net.settled(each.hash)
+        assert net["xa-ca"].couriers["xb-ca"].contacts.pouches <= 3

@@ -148,7 +148,7 @@ async def test_PART_2_no_plaintext_is_ever_written(tmp_path):
             node.kill()
         for node in (xa, xb):
             written = (tmp_path / f"{node.place.authority}.strace").read_bytes()
-            assert re.search(rb"write\(\d+<[^>]*/parts/(in|out)/", written), "strace saw the ciphertext being written"
+            assert re.search(rb"writev\(\d+<[^>]*/parts/(in|out)/", written), "strace saw the ciphertext being written"
             assert _CANARY not in written
             assert not [path for path in node.home.rglob("*") if path.is_file() and _CANARY in path.read_bytes()]
 
@@ -188,7 +188,7 @@ async def test_PART_1_expiry_and_prekey_end_during_a_long_upload(tmp_path):
         net.world.clock.advance(11 * limits.DAY)
         net["xb-ca"].exchange.daily()
         net["xa-ca"].exchange.daily()
-        assert net["xa-ca"].exchange.outbox.expire() == 0
+        assert net["xa-ca"].exchange.deadletters.expire() == 0
         between.cut()
         await until(lambda: net["xb-ca"].exchange.files.held(sent.hash, 1), "some of it held")
         between.latency = 0.0
@@ -236,3 +236,30 @@ async def test_a_line_that_swallows_everything(tmp_path):
         between.hole, between.latency, before = False, 0.0, between.passed
         await net.settled(sent.hash)
         assert between.passed - before < 12 * limits.MiB - held + 2 * limits.MiB
+
+
+async def test_a_part_that_rotted_here_is_held_for_a_human(tmp_path):
+    """The recipient cannot tell whose fault it is; the sender can, and does not send it again for ever."""
+    async with peers(tmp_path, carry=False) as net:
+        sent = with_evidence(net, 100_000)
+        [path] = (net["xa-ca"].exchange.files.folder / "out").iterdir()
+        data = bytearray(path.read_bytes())
+        data[50_000] ^= 1
+        path.write_bytes(data)
+        net["xa-ca"].carry_to("xb-ca")
+        await until(lambda: net.state(sent.hash) == State.HELD, "it to be held")
+        assert net["xb-ca"].exchange.files.held(sent.hash, 1) == 0
+        assert net["xb-ca"].exchange.messages.find(sent.hash).index is None
+        await net["xa-ca"].stop()
+
+
+async def test_a_small_message_is_not_behind_a_large_one(tmp_path):
+    async with slow_line(tmp_path, latency=0.02) as (net, between):
+        net["xa-ca"].carry_to("xb-ca")
+        large = with_evidence(net, 16 * limits.MiB)
+        await until(lambda: between.passed > limits.MiB, "the evidence to flow")
+        small = with_evidence(net, 1000)
+        await net.settled(small.hash)
+        assert net.state(large.hash) == State.WANTED
+        between.latency = 0.0
+        await net.settled(large.hash)

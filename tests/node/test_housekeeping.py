@@ -158,7 +158,7 @@ async def test_nothing_that_fails_ends_it(world, monkeypatch):
         await asyncio.Event().wait()
 
     node.update_directory = never
-    real, calls = node.exchange.outbox.expire, []
+    real, calls = node.exchange.deadletters.expire, []
 
     def expire():
         calls.append(1)
@@ -168,7 +168,7 @@ async def test_nothing_that_fails_ends_it(world, monkeypatch):
             raise KeyError("a mistake")
         return real()
 
-    monkeypatch.setattr(node.exchange.outbox, "expire", expire)
+    monkeypatch.setattr(node.exchange.deadletters, "expire", expire)
     node.told = "xb-ca"
     task = asyncio.get_running_loop().create_task(housekeeping.run(node, tick=0.01))
     await stuck.wait()

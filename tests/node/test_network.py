@@ -10,7 +10,9 @@ from keys.directory import codes as directory_codes
 from keys.directory import found, mirror, selfentry, trust
 from keys.transport import TransportKey
 from node import codes
+from node.collector import Collectors
 from node.couriers import Couriers
+from node.mailbox import Mailboxes
 from node.mirrorclient import MirrorClient
 from node.network import Network
 from node.peerclient import Patience
@@ -34,14 +36,30 @@ class Follower:
         self.on_disk = self.keys
         self.network = Network(self.home.directory, name, self.keys, world.clock.now, lambda: self.on_disk)
         self.exchange = world.exchanges[name]
-        self.couriers = Couriers(self.exchange, self.network)
+        self.mailboxes = Mailboxes()
+        self.couriers = Couriers(self.exchange, self.network, self.mailboxes)
+        self.collectors = Collectors(self.exchange, self._collected, self.network.client)
 
     async def __aenter__(self):
-        server = PeerServer(self.exchange, self.home, self.network.pins, self.couriers.seen)
+        server = PeerServer(self.exchange, self.home, self.network.pins, self.couriers.seen, mailboxes=self.mailboxes)
         self.listener = PeerListener(server.app(), self.network.server_context)
         await self.listener.start("127.0.0.1", self.world.directory.member(self.name).address[1])
-        self.task = asyncio.get_running_loop().create_task(self.couriers.run())
+        self.task = asyncio.get_running_loop().create_task(self._run())
         return self
+
+    async def _run(self):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.couriers.run())
+            tasks.create_task(self.collectors.run())
+
+    def _collected(self):
+        """As in ``Node``."""
+        return [] if self.network.callable else self.network.callable_peers()
+
+    def follow(self):
+        """As ``Node._follow``."""
+        self.couriers.follow()
+        self.collectors.follow()
 
     async def __aexit__(self, *_):
         self.task.cancel()
@@ -52,15 +70,14 @@ class Follower:
     async def update(self, peer):
         """As ``Node.update_directory``."""
         if await self.network.update(peer):
-            self.couriers.follow()
+            self.follow()
             return True
         return False
-
 
     async def refresh(self):
         """As ``Node.refresh_directory``."""
         if await self.network.refresh():
-            self.couriers.follow()
+            self.follow()
             return True
         return False
 
@@ -150,6 +167,21 @@ async def test_a_certificate_is_rotated_without_a_restart(pair):
     assert xa.network.directory.member("xb-ca").certificates == (new.certificate,)
     await delivered(net, "xa-ca", "xb-ca")
     await delivered(net, "xb-ca", "xa-ca")
+
+
+async def test_a_member_that_gives_up_its_address_collects_and_one_that_gets_it_back_is_called(pair):
+    """Both follow the directory while they run: a mailbox takes the place of calls, and calls take its place again."""
+    net, xa, xb = pair
+    await delivered(net, "xb-ca", "xa-ca")
+    address = xa.network.directory.member("xa-ca").address
+    for where, calls in ((None, False), (address, True)):
+        publish(net, "xa-ca", lambda member, where=where: dataclasses.replace(member, address=where))
+        assert await xb.refresh()
+        assert await xa.update("xb-ca")
+        await until(lambda calls=calls: "xa-ca" in xb.couriers and xb.couriers["xa-ca"].calls is calls, "another courier")
+        await until(lambda calls=calls: bool(xa.collectors.peers) is not calls, "collectors")
+        await delivered(net, "xb-ca", "xa-ca")
+        await delivered(net, "xa-ca", "xb-ca")
 
 
 async def test_without_our_own_certificate_the_others_are_taken_all_the_same(pair):

@@ -281,14 +281,14 @@ async def test_an_upload_that_does_not_move_is_given_up(net, tmp_path):
     file = tmp_path / "part"
     file.write_bytes(bytes(64 * limits.MiB))
     async with as_xb(net, {}, deaf=True) as one, client(net) as calling:
-        assert (await refusal(calling.upload(b"h" * 32, 1, file, 0))).code is codes.PEER_UNREACHABLE
+        assert (await refusal(calling.upload(b"h" * 32, 1, file, range(64 * limits.MiB)))).code is codes.PEER_UNREACHABLE
         assert one.connections == 1
 
 
 async def test_an_upload_whose_file_is_gone(net, tmp_path):
     async with client(net) as calling:
         with pytest.raises(LocalError) as caught:
-            await calling.upload(b"h" * 32, 1, tmp_path / "gone", 0)
+            await calling.upload(b"h" * 32, 1, tmp_path / "gone", range(10))
         assert caught.value.code is codes.FILE_ACCESS
 
 
@@ -311,3 +311,13 @@ async def test_lanes_have_connections_of_their_own(net):
         await calling.pouch(Lane.URGENT, b"frame")
         await calling.pouch(Lane.ROUTINE, b"frame")
         assert one.connections == 2
+
+
+async def test_POI_2_whatever_an_answer_does_to_the_http_library_ends_one_call(net, monkeypatch):
+    async def start(response, connection):
+        raise AttributeError("headers")
+
+    async with as_xb(net, {"/": ok(b"")}), client(net) as calling:
+        monkeypatch.setattr("aiohttp.ClientResponse.start", start)
+        error = await refusal(calling.pouch(Lane.URGENT, b"frame"))
+    assert (error.code, error.detail) == (codes.PEER_UNREACHABLE, "AttributeError")

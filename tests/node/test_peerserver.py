@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from exchange import codes as exchange_codes
 from exchange.sealing import Attachment
 from keys.transport import TransportKey
 from node import codes
@@ -85,6 +86,19 @@ async def test_NET_5_tls_1_2(net):
     context = context_of(net["xb-ca"], net.world.holdings["xa-ca"].transport)
     context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
     assert await refused(net["xb-ca"], context)
+
+
+async def test_NET_6_weak_groups(net):
+    """TLS 1.3 has no group below 128 bits of classical security: who offers nothing better is not spoken to."""
+    for group, good in (("secp224r1", False), ("prime256v1", True), ("secp384r1", True)):
+        context = context_of(net["xb-ca"], net.world.holdings["xa-ca"].transport)
+        context.set_ecdh_curve(group)
+        if good:
+            async with wire(net["xb-ca"], context=context) as line:
+                await line.say(request("GET", "/v1/prekeys"))
+                assert (await line.answer())[0] == 200
+        else:
+            assert await refused(net["xb-ca"], context)
 
 
 async def test_NET_7_no_session_to_resume(net):
@@ -448,10 +462,36 @@ async def test_uploads_per_peer(net):
             data = ciphertext(net, sent)
             await line.say(request("PUT", path(sent, 0)).replace(b"Content-Length: 0", b"Content-Length: %d" % len(data)))
             lines.append(line)
-        await until(lambda: net["xb-ca"].server._uploads["xa-ca"] == 8, "eight uploads")
+        await until(lambda: net["xb-ca"].server._parts.uploads["xa-ca"] == 8, "eight uploads")
         status, _, body = await ask(net["xb-ca"], "PUT", path(sents[8], 0), b"x")
         assert (status, code_of(body)) == (429, "PEER-QUOTA")
         assert (await ask(net["xb-ca"], "GET", "/v1/prekeys"))[0] == 200
+
+
+async def test_uploads_of_all_peers(net, monkeypatch):
+    monkeypatch.setattr(limits, "UPLOADS", 2)
+    sents = [with_part(net, 70_000 + i) for i in range(3)]
+    async with AsyncExitStack() as stack:
+        for sent in sents[:2]:
+            line = await stack.enter_async_context(wire(net["xb-ca"]))
+            data = ciphertext(net, sent)
+            await line.say(request("PUT", path(sent, 0)).replace(b"Content-Length: 0", b"Content-Length: %d" % len(data)))
+        await until(lambda: net["xb-ca"].server._parts.uploads.total() == 2, "two uploads")
+        status, headers, body = await ask(net["xb-ca"], "PUT", path(sents[2], 0), b"x")
+        assert (status, code_of(body)) == (503, "UPLOADS-FULL")
+        assert "retry-after" in headers
+
+
+async def test_a_part_beyond_the_peers_share_waits(net, monkeypatch):
+    monkeypatch.setattr(limits, "SPOOL_PEER", 100_000)
+    first, second = with_part(net, 70_000), with_part(net, 70_001)
+    data = ciphertext(net, first)
+    assert (await ask(net["xb-ca"], "PUT", path(first, 0), data[:1000]))[0] == 204
+    status, headers, body = await ask(net["xb-ca"], "PUT", path(second, 0), b"x")
+    assert (status, code_of(body)) == (503, "PART-SPOOL")
+    assert "retry-after" in headers
+    assert (await ask(net["xb-ca"], "PUT", path(first, 1000), data[1000:]))[0] == 204
+    assert (await ask(net["xb-ca"], "PUT", path(second, 0), ciphertext(net, second)))[0] == 204
 
 
 # -- time and numbers -------------------------------------------------------------------------------------------------------------
@@ -546,3 +586,71 @@ async def test_the_mirror_of_the_directory(tmp_path):
         assert b'"timestamp"' in stamp
         assert (await ask(net["xb-ca"], "GET", "/v1/directory/1.root.json"))[2] == net.world.root_file
         assert (await ask(net["xb-ca"], "GET", "/v1/directory/9.root.json"))[0] == 404
+
+
+async def test_DOS_6_a_pouch_beyond_the_peers_places_is_sent_away_before_it_is_read(net):
+    """Pouches that never come whole hold the peer's places: its next is answered at its first byte, and another peer's passes."""
+    place = net["xb-ca"]
+    begins = request("POST", "/v1/pouch", Content_Length="1000").replace(b"Content-Length: 0\r\n", b"") + bytes(7)
+    async with AsyncExitStack() as stack:
+        for _ in range(limits.POUCHES_PER_PEER):
+            await (await stack.enter_async_context(wire(place))).say(begins)
+        async with wire(place) as line:
+            await line.say(begins)
+            status, headers, body = await line.answer()
+        assert (status, headers["retry-after"], code_of(body)) == (429, "1", exchange_codes.PEER_QUOTA.code)
+        status, _, body = await ask(place, "POST", "/v1/pouch", bytes(7), caller="xb-ca")
+        assert (status, code_of(body)) == (400, protocol_codes.POUCH_FORM.code)
+        urgent = bytes(4) + b"\xa4\x00\x01"  # the urgent lane has places of its own
+        assert (await ask(place, "POST", "/v1/pouch", urgent))[0] == 400
+
+
+async def knock(port):
+    """A TCP connection that says nothing: closed at once, or left to shake hands."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(1):
+            return (await reader.read(1)) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    finally:
+        writer.close()
+
+
+async def test_DOS_4_a_flood_of_handshakes_from_one_address(tmp_path):
+    """Beyond so many at once they are closed before TLS; a connection that is in keeps working, and others get in again afterwards."""
+    async with peers(tmp_path, carry=False, handshake=5.0) as net:
+        place = net["xb-ca"]
+        async with wire(place) as line:
+            await line.say(request("GET", "/v1/prekeys"))
+            assert (await line.answer())[0] == 200
+            knocks = await asyncio.gather(*(knock(place.port) for _ in range(3 * limits.HANDSHAKES_PER_ADDRESS)))
+            assert knocks.count(False) == limits.HANDSHAKES_PER_ADDRESS
+            await line.say(request("GET", "/v1/prekeys"))
+            assert (await line.answer())[0] == 200
+        await until(lambda: not place.listener._doorstep._shaking, "the knockers to have gone")
+        async with wire(place) as line:
+            await line.say(request("GET", "/v1/prekeys"))
+            assert (await line.answer())[0] == 200
+
+
+async def test_DOS_4_so_many_handshakes_a_second(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "HANDSHAKES_BURST", 3)
+    monkeypatch.setattr(limits, "HANDSHAKES_RATE", 1)
+    async with peers(tmp_path, carry=False) as net:
+        knocks = await asyncio.gather(*(knock(net["xb-ca"].port) for _ in range(6)))
+        assert 3 <= knocks.count(False) <= 4
+
+
+async def test_DOS_5_all_connections_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "CONNECTIONS", 3)
+    async with peers(tmp_path, carry=False) as net, AsyncExitStack() as stack:
+        place = net["xb-ca"]
+        for _ in range(3):
+            await stack.enter_async_context(wire(place))
+        assert await knock(place.port)
+        await stack.aclose()
+        await until(lambda: place.listener._doorstep._open == 0, "the connections to end")
+        assert not await knock(place.port)

@@ -5,8 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from exchange import codes as exchange_codes
+from exchange.oddities import ANSWER, ITEM, keep_oddity
 from node.watch import AGAIN, AWAY, Watch
+from protocol import codes as protocol_codes
 from protocol import limits
+from protocol.delivery import Event
+from protocol.entries import Lane
 from tests.world import make_world
 
 
@@ -107,3 +112,40 @@ def test_a_fork_and_a_stopped_log(watched):
     assert watched.look() == [("HEAD-FORKED", "n/xb-ca/log/1")]
     watched.exchange.log.stop("a head that this node never signed")
     assert watched.look() == [("LOG-STOPPED", watched.exchange.log.origin)]
+
+
+def test_URG_4_a_peer_that_calls_everything_urgent_is_told_of(watched):
+    world = watched.world
+    world.urgent_per_hour = 1
+    world.reopen("xa-ca")
+    watched = Watched(world)
+    for _ in range(2):
+        world.send("xb-ca", "xa-ca", b"{}", lane=Lane.URGENT)
+    world.deliver("xb-ca", "xa-ca", Lane.URGENT)
+    assert watched.look() == [("URGENT-QUOTA", "xb-ca")]
+
+
+def test_POI_4_what_is_held_because_it_is_always_bad(watched):
+    sent = watched.world.send("xa-ca", "xb-ca", b"{}")
+
+    def bad(tx):
+        row = watched.exchange.due.rows("xb-ca", Lane.ROUTINE)[0][0]
+        return watched.exchange.retries.bad(tx, row, "BIND-HASH")
+
+    held = []
+    for _ in range(limits.BAD_ANSWERS):
+        watched.exchange.writer.run(lambda tx: tx.db.execute("UPDATE delivery SET due=0"))
+        held.append(watched.exchange.writer.run(bad))
+    assert held == [False] * (limits.BAD_ANSWERS - 1) + [True]
+    assert watched.look() == [("DELIVERY-HELD", "xb-ca")]
+    watched.exchange.deadletters.settle(sent.hash, "xb-ca", Event.RETRY)
+    assert watched.look() == []
+
+
+def test_POI_1_and_3_what_could_not_be_judged_or_read(watched):
+    def keep(tx):
+        keep_oddity(tx, "xb-ca", ITEM, exchange_codes.ITEM_QUARANTINED, b"item")
+        keep_oddity(tx, "xb-ca", ANSWER, protocol_codes.ANSWER_FORM, b"answer")
+
+    watched.exchange.writer.run(keep)
+    assert watched.look() == [("ANSWER-WORTHLESS", "xb-ca: ANSWER-FORM"), ("ITEM-QUARANTINED", "xb-ca")]

@@ -182,7 +182,7 @@ def test_rotate_closes_the_log_and_brings_the_standby_log_into_force(member):
     checked = call("keys", "standby", "check", *member.shares(n=3), "--passphrase-file", member.secret, "--json").value
     assert (checked["n"], checked["ed25519"]) == (3, logs[2].keys.ed25519.hex())
     assert member.update().code == 0
-    node = Node.open(Home(member.home()))
+    node = _begun(member)
     try:
         opened, log = parse_entry(node.exchange.log.entry(0)), node.exchange.log.numbered(1)
         assert isinstance(opened, Opened)
@@ -315,7 +315,15 @@ def _leave(network):
 
 def _begin(network):
     """As if the node had run, and was stopped."""
-    Node.open(Home(network.home())).exchange.close()
+    _begun(network).exchange.close()
+
+
+def _begun(network):
+    """A node whose witnesses had nothing against its data."""
+    node = Node.open(Home(network.home()))
+    node.exchange.release()
+    node.exchange.begin()
+    return node
 
 
 def _refusal(act):

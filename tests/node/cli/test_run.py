@@ -154,12 +154,26 @@ def test_data_older_than_the_guard(world):
     refused(home.path, "GUARD-AHEAD")
 
 
-def test_guard_lost(world):
+def test_guard_lost_it_signs_nothing_before_a_quorum_of_witnesses_has_answered(world):
     home = world.places["xa-ca"].home
-    with running(home.path):
+    with running(home.path), running(world.places["xb-ca"].home.path):
         pass
     home.guard.unlink()
-    refused(home.path, "GUARD-MISSING")
+    with running(home.path):
+        said = call("doctor", "--home", home.path, "--json")
+        found = {check["check"]: check for check in said.value["checks"]}
+        assert (said.code, found["reconciliation"]["ok"]) == (1, False)
+        assert "GUARD-MISSING" in found["reconciliation"]["says"]
+        with running(world.places["xb-ca"].home.path):
+            _until(lambda: call("status", "--home", home.path, "--json").value["log"]["held"] == "")
+    assert home.guard.exists()
+
+
+def _until(condition) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_socket_left_by_a_killed_node_is_no_obstacle(world):

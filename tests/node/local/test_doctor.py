@@ -73,7 +73,7 @@ async def test_tiles_altered_under_the_node(served):
 
 async def test_held_deliveries(served):
     sent = served.world.send("xa-ca", "xb-ca", b"{}")
-    served.exchange.outbox.settle(sent.hash, "xb-ca", Event.HOLD)
+    served.exchange.deadletters.settle(sent.hash, "xb-ca", Event.HOLD)
     assert set(await failing(served)) == {"held deliveries"}
 
 
@@ -94,6 +94,7 @@ async def test_disk_that_is_full(served):
 
 async def test_peers(short_path):
     world = make_world(short_path, ("xa-ca", "xb-ca"))
+    world.visit("xa-ca")
     well = SimpleNamespace(reached=world.clock.now(), failed=None, code="", pouches=1, items=1)
     gone = SimpleNamespace(reached=None, failed=world.clock.now(), code="PEER-UNREACHABLE", pouches=0, items=0)
     couriers = {"xb-ca": SimpleNamespace(contacts=well), "xc-ca": SimpleNamespace(contacts=gone)}
@@ -103,4 +104,16 @@ async def test_peers(short_path):
         assert "PEER-UNREACHABLE" in failed["peer xc-ca"]["todo"]
         told = await served.socket("GET", "/v1/status")
         assert [(peer["authority"], peer["code"]) for peer in told["peers"]] == [("xb-ca", ""), ("xc-ca", "PEER-UNREACHABLE")]
+    world.close()
+
+
+async def test_a_log_that_its_witnesses_have_not_seen(short_path):
+    world = make_world(short_path, ("xa-ca", "xb-ca"))
+    async with serve(world) as served:
+        failed = await failing(served)
+        assert "quorum of 1" in failed["witnesses"]["says"]
+        world.visit("xa-ca")
+        assert "witnesses" not in await failing(served)
+        told = await served.socket("GET", "/v1/status")
+        assert told["witnessed"]["size"] == told["log"]["size"]
     world.close()

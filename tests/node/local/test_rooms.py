@@ -234,11 +234,22 @@ async def test_undelivered_is_told(served):
     duty = served.staff("247", "duty")
     sent = await served.socket("POST", "/v1/messages", 202, json=message(duty, expires="2026-11-24T07:00:00Z"))
     served.world.clock.advance(2 * limits.HOUR)
-    assert await asyncio.to_thread(served.exchange.outbox.expire) == 1
+    assert await asyncio.to_thread(served.exchange.deadletters.expire) == 1
     assert isinstance(served.world.entries("xa-ca")[-1], Undelivered)
     async with served.socket.session.get("/v1/events", params={"last": "0"}) as response:
         ((_, name, data),) = await read_events(response, 1)
     assert (name, data["message_id"]) == ("message.undelivered", sent["message_id"])
+
+
+async def test_a_message_without_a_receipt_is_warned_of_before_its_end(served):
+    duty = served.staff("247", "duty")
+    sent = await served.socket("POST", "/v1/messages", 202, json=message(duty, lane="urgent"))
+    served.world.clock.advance(6 * limits.MINUTE)
+    assert await asyncio.to_thread(served.exchange.deadlines.look) == 1
+    async with served.socket.session.get("/v1/events", params={"last": "0"}) as response:
+        (_, late, about), (_, alarm, told) = await read_events(response, 2)
+    assert (late, about["message_id"], about["recipient"], about["lane"]) == ("message.late", sent["message_id"], "xb-ca", "urgent")
+    assert (alarm, told["code"], told["detail"]) == ("alarm", "DELIVERY-LATE", "xb-ca: 1")
 
 
 async def test_the_newest_events_are_kept_and_a_gap_is_told(served, monkeypatch):
@@ -272,13 +283,20 @@ async def test_outbox_hold_retry_reject(served):
     (row,) = (await served.socket("GET", "/v1/outbox"))["items"]
     assert (row["message_id"], row["recipient"], row["state"]) == (sent["message_id"], "xb-ca", "queued")
     path = f"/v1/outbox/{sent['message_id']}/xb-ca"
+    assert (row["lane"], row["state"], row["says"]) == ("urgent" if row["lane"] == "urgent" else "routine", "queued", "")
+    assert (await served.socket("GET", f"/v1/outbox?state=held&recipient=xb-ca&lane={row['lane']}"))["items"] == []
+    assert len((await served.socket("GET", "/v1/outbox?recipient=xb-ca&state=queued"))["items"]) == 1
+    assert (await served.socket("GET", "/v1/outbox?state=lost&lane=slow", 422))["code"] == "CALL-FORM"
     assert (await served.socket("POST", f"{path}/hold"))["state"] == "held"
     assert (await served.socket("POST", f"{path}/retry", json={}))["state"] == "queued"
     assert (await served.socket("POST", f"{path}/sing", 409))["code"] == "DELIVERY-STATE"
     assert (await served.socket("POST", f"{path}/reject"))["state"] == "rejected"
     assert (await served.socket("POST", f"{path}/hold", 409))["code"] == "DELIVERY-STATE"
     assert (await served.socket("GET", "/v1/outbox"))["items"] == []
-    assert isinstance(served.world.entries("xa-ca")[-1], Undelivered)
+    *_, undelivered, act = served.world.entries("xa-ca")
+    assert isinstance(undelivered, Undelivered)
+    assert isinstance(act, Act)
+    assert act.action == "delivery.rejected"
     assert (await served.socket("POST", f"/v1/outbox/{HERE}/xb-ca/hold", 404))["code"] == "MESSAGE-UNKNOWN"
 
 
