@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exchange.bag import Bag
 from exchange.exchange import Exchange, Identity
-from exchange.outbox import Bag, Submission
+from exchange.outbox import Submission
 from exchange.sealing import Attachment, Draft
 from keys.directory import exercise, mirror, trust
 from keys.directory.view import Directory, Kind, OfficeRecord
@@ -86,6 +87,7 @@ class World:
     exchanges: dict[str, Exchange] = field(default_factory=dict)
     fatal: list[LocalError] = field(default_factory=list)
     root_file: bytes = b""
+    urgent_per_hour: int = 10_000
     founded: exercise.Exercise | None = None
 
     def home(self, name: str) -> Home:
@@ -99,9 +101,10 @@ class World:
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
         record = self.directory.log_in_force(name)
         prekeys = PrekeyStore(home.prekeys, holding.prekey_key)
-        identity = Identity(record.origin, record.keys, holding.log, prekeys, holding.storage)
+        identity = Identity(record.origin, record.keys, holding.log, prekeys, holding.storage, holding.witness)
         exchange = Exchange(
-            home.data, home.guard, identity, lambda: self.directory, SUITE, self.clock, on_fatal=self.fatal.append
+            home.data, home.guard, identity, lambda: self.directory, SUITE, self.clock, on_fatal=self.fatal.append,
+            urgent_per_hour=self.urgent_per_hour,
         )  # fmt: skip
         self.exchanges[name] = exchange
         exchange.begin()
@@ -121,11 +124,23 @@ class World:
     # -- carrying -----------------------------------------------------------------------------------------------------------
 
     def exchange_prekeys(self) -> None:
-        """Let everybody know everybody's prekeys."""
+        """Let everybody know everybody's prekeys, under witnessed heads."""
+        for name in self.exchanges:
+            self.visit(name)
         for asker in self.exchanges:
             for other in self.exchanges:
                 if asker != other:
                     self.tell_prekeys(other, asker)
+
+    def visit(self, name: str, *among: str) -> None:
+        """Carry an authority's head to its witnesses (those ``among`` them), and take their lines."""
+        exchange = self.exchanges[name]
+        head = exchange.log.head()
+        for witness in self.directory.log_in_force(name).witnesses:
+            if witness in self.exchanges and (not among or witness in among):
+                other = self.exchanges[witness]
+                lines = other.witness.add_checkpoint(name, exchange.heads.request(head, other.peers.greatest(name)))
+                exchange.heads.take_lines(witness, head, lines).result()
 
     def tell_prekeys(self, owner: str, asker: str) -> None:
         """Let one authority know another's prekeys."""
@@ -135,23 +150,23 @@ class World:
 
     def deliver(self, sender: str, recipient: str, lane: Lane = Lane.ROUTINE, *, parts: bool = True) -> Bag | None:
         """Carry one pouch of what is due and take its answer; with ``parts`` also what it wants. None: nothing due."""
-        outbox, inbox = self.exchanges[sender].outbox, self.exchanges[recipient].inbox
-        bag = outbox.bag(recipient, lane)
+        sending, inbox = self.exchanges[sender], self.exchanges[recipient].inbox
+        bag = sending.outbox.bag(recipient, lane)
         if bag is None:
             return None
         try:
             answer = inbox.receive(sender, bag.frame)
         except HeadError as error:  # the 409 of the peers' port: link from the size that it has confirmed
-            outbox.hint(recipient, error.greatest)
-            bag = outbox.bag(recipient, lane)
+            sending.links.hint(recipient, error.greatest)
+            bag = sending.outbox.bag(recipient, lane)
             assert bag is not None
             answer = inbox.receive(sender, bag.frame)
-        outbox.take_answer(bag, answer)
+        sending.answers.take(bag, answer)
         if parts and bag.uploads:
             for envelope_hash, wanted in bag.uploads.items():
                 for number, offset in wanted:
                     self.upload(sender, recipient, envelope_hash, number, offset)
-                outbox.uploaded(envelope_hash, recipient)
+                sending.retries.uploaded(envelope_hash, recipient)
             self.deliver(sender, recipient, lane)
         return bag
 
