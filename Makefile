@@ -5,11 +5,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 OUT    ?= demo-out
 BENCH  ?= exchange --seconds 20 --json
+PEERS  ?= --rounds 3 --seconds 15
 TESTS  ?= tests
+MINUTES ?= 90
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-once test lint types contracts check bench vectors errors lock clean
+.PHONY: help setup demo demo-once test lint types contracts check bench peers campaign vectors errors lock clean
 
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
@@ -46,6 +48,13 @@ check: lint types contracts test ## all four
 
 bench: $(RUN) ## measure this machine: BENCH="exchange --seconds 20 --json"
 	@$(BIN)/rogatory bench $(BENCH)
+
+peers: $(RUN) ## measure real peers beside it, in turn: PEERS="--rounds 3 --seconds 15"
+	@bench/peers/setup.sh $(PYTHON) .peers
+	@$(BIN)/python bench/peers/run.py --peers .peers --rogatory $(BIN)/rogatory $(PEERS)
+
+campaign: $(DEV) ## look for mistakes for MINUTES=90, and write to docs/campaigns.md what was tried
+	@$(BIN)/python -m tests.faults.campaign --minutes $(MINUTES)
 
 vectors: $(DEV) ## write the test vectors again; they must not change
 	@for one in tests/vectors/generate*.py; do $(BIN)/python -m "tests.vectors.$$(basename "$$one" .py)"; done
