@@ -76,7 +76,8 @@ class Answers:
             check = Receipts(self._log, self._peers, self._repeats, bag.peer, head)
             proven = [check.check(row, reply) for row, reply in zip(bag.rows, replies, strict=True)]
             urgent = bag.lane is Lane.URGENT
-            settled = self._writer.run(lambda tx: self._store_answers(tx, bag, about, head, raws, replies, proven), urgent=urgent)
+            store = partial(self._store_answers, bag=bag, about=about, head=head, raws=raws, replies=replies, proven=proven)
+            settled = self._writer.run(store, urgent=urgent, spoken=False)
         except HeadError as error:
             self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
             raise

@@ -4,14 +4,20 @@
     5-7  the item: parse, inclusion, bindings           *bad*: nothing kept
     8-14 the message: known, time, wrap, body, parts    ``refused`` or ``consigned`` in our log, or *wants* or *later*
 
-Cryptography runs on the caller's thread; one transaction per pouch moves the head record, the messages and the entries.
-The numbers are those of SPEC.md section 4.1.
+Cryptography runs on the caller's thread, some items at a time: while the writer stores these, the next are judged. Each transaction
+moves the head record first, then its messages and their entries. The numbers are those of SPEC.md section 4.1.
+
+    caller   judge 1-64 ─┐  judge 65-128 ─┐  …      ─┐  answer: all under one head
+    writer               └─ store 1-64    └─ store … ┘
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -75,9 +81,11 @@ class Known:
     hash: bytes
 
 
+_TOGETHER = 64  # items that are judged, then stored, together: what is urgent waits for no more of them
 _OFFER_PREKEYS = frozenset({protocol_codes.WRAP_OPEN.code, protocol_codes.PREKEY_UNKNOWN.code})
 T = TypeVar("T")
 Outcome: TypeAlias = Passed | Failed | Known | pouch.Answer
+Stored: TypeAlias = tuple[list[Outcome], list[Notice]]
 
 
 class Inbox:
@@ -115,18 +123,44 @@ class Inbox:
             raws = pouch.parse_items(frame, start)
             self._links.told(peer, about.yours)
             setting = Setting(self._network_id, self._us, peer, about.lane, self._clock.now(), self._clock.sure())
-            outcomes = self._judge_all(raws, setting, head)
-            stored, fresh = self._store_all(about, head, peer, raws, outcomes)
+            stored = self._take_in(about, head, setting, raws)
             lines = self._witness.with_answer(peer, head)
         except HeadError as error:
             self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
             raise
         if about.opened is not None:
             self.on_opened(peer)
-        if fresh:
-            self.on_consigned(fresh)  # it rings also while nothing can be answered
         self._heads.hear(head, about.witnessed)
         return self._answer(peer, about, raws, stored, lines)
+
+    def _take_in(self, about: pouch.PouchHead, head: Head, setting: Setting, raws: list[bytes]) -> list[Outcome]:
+        """Judge and store all items. What is new is told whatever becomes of the others: it rings also while nothing can be answered."""
+        store = partial(self._store_outcomes, about=about, head=head, peer=setting.peer)
+        urgent = about.lane is Lane.URGENT
+        waiting: deque[tuple[list[bytes], list[Outcome], Future[Stored]]] = deque()
+        stored: list[Outcome] = []
+        fresh: list[Notice] = []
+
+        def settle() -> None:
+            outcomes, told = self._stored(store, setting.peer, *waiting.popleft(), urgent=urgent)
+            stored.extend(outcomes)
+            fresh.extend(told)
+
+        try:
+            judged = self._judge_all(raws, setting, head)
+            for at in range(0, max(1, len(raws)), _TOGETHER):  # a pouch without items has a head all the same
+                outcomes = judged[at : at + _TOGETHER]
+                future = self._writer.submit(partial(store, outcomes=outcomes), urgent=urgent)
+                waiting.append((raws[at : at + _TOGETHER], outcomes, future))
+            while waiting:
+                settle()
+        finally:
+            while waiting:
+                with suppress(RogatoryError, sqlite3.Error):
+                    settle()
+            if fresh:
+                self.on_consigned(fresh)
+        return stored
 
     # -- the items ------------------------------------------------------------------------------------------------------------
 
@@ -218,23 +252,20 @@ class Inbox:
 
     # -- the transaction ------------------------------------------------------------------------------------------------------
 
-    def _store_all(
-        self, about: pouch.PouchHead, head: Head, peer: str, raws: list[bytes], outcomes: list[Outcome]
-    ) -> tuple[list[Outcome], list[Notice]]:
-        """Store all outcomes in one transaction; when that meets a fault of ours, each in its own, to find the one that does."""
-        urgent = about.lane is Lane.URGENT
-        store = partial(self._store_outcomes, about=about, head=head, peer=peer)
+    def _stored(
+        self, store: Callable[..., Stored], peer: str, raws: list[bytes], outcomes: list[Outcome], future: Future[Stored], *, urgent: bool
+    ) -> Stored:
+        """What came of storing these outcomes in one transaction; when that met a fault of ours, of each in its own, to find which did."""
         try:
-            return self._writer.run(partial(store, outcomes=outcomes), urgent=urgent)
+            return self._writer.result(future)
         except (RogatoryError, sqlite3.Error):
             raise
         except Exception:  # noqa: BLE001 - as in ``_alone``
             return self._store_each(store, peer, raws, outcomes, urgent=urgent)
 
     def _store_each(
-        self, store: Callable[..., tuple[list[Outcome], list[Notice]]], peer: str, raws: list[bytes], outcomes: list[Outcome],
-        *, urgent: bool,
-    ) -> tuple[list[Outcome], list[Notice]]:  # fmt: skip
+        self, store: Callable[..., Stored], peer: str, raws: list[bytes], outcomes: list[Outcome], *, urgent: bool
+    ) -> Stored:
         stored: list[Outcome] = []
         fresh: list[Notice] = []
         for raw, outcome in zip(raws, outcomes, strict=True):
@@ -250,7 +281,7 @@ class Inbox:
 
     def _store_outcomes(
         self, tx: Tx, about: pouch.PouchHead, head: Head, peer: str, outcomes: list[Outcome]
-    ) -> tuple[list[Outcome], list[Notice]]:
+    ) -> Stored:
         self._peers.confirm(tx, head, about.head)
         new = [outcome.arrived.envelope for outcome in outcomes if isinstance(outcome, Passed | Failed)]
         batch = _Batch(head, self._peers.keep_note(tx, head) if new else 0, Seen(tx.db, peer, new))
@@ -353,7 +384,7 @@ class Inbox:
 
 
 class _Batch:
-    """What one pouch adds, written by a few statements at its end. ``seen`` knows it at once."""
+    """What some items add, written by a few statements at their end. ``seen`` knows it at once."""
 
     def __init__(self, head: Head, note: int, seen: Seen) -> None:
         self.seen = seen

@@ -1,11 +1,12 @@
 """The one writer: every state change is a function on a transaction, run on one thread, committed in groups.
 
     submit(f) ──> queue ──> BEGIN, f(tx), g(tx), …, entries, tiles, head, COMMIT ──> guard ──> sign ──> futures resolve
+                                                                               └──> those of changes that nothing is spoken of
 
 One fsync of the database, one of the guard and one pair of signatures serve the whole group; a group is whatever has queued up
 while the last one was being written, so it fills itself under load and leaves at once when there is none. What is urgent goes
-first, and no group grows once it holds something urgent. A function that raises undoes itself alone. A commit that fails ends
-the writer: after a failed fsync nobody knows what the disk holds.
+first, and no group grows once it holds something urgent; what is not hurried makes no group of its own before ``_PATIENCE``. A
+function that raises undoes itself alone. A commit that fails ends the writer: after a failed fsync nobody knows what the disk holds.
 
 ``step`` commits one group on the caller's thread: a simulator drives the writer by it, the thread calls nothing else.
 """
@@ -17,7 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from exchange import codes
 from exchange.log import Growth, Log, Tx
@@ -27,8 +28,18 @@ from protocol.errors import LocalError, RogatoryError
 T = TypeVar("T")
 _GROUP = 256  # functions per commit
 _GROUP_MS = 50  # after so long a group takes nothing more that can wait: what bounds the time an urgent one waits behind it
-_Job = tuple[Callable[[Tx], Any], "Future[Any]"]
-_Done = tuple["Future[Any]", Any]
+_GROUP_BESIDE, _GROUP_BESIDE_MS = 32, 5  # the same while urgent ones come
+_BESIDE_MS = 1000  # since the last urgent one
+_PATIENCE = 0.02  # seconds that what is not hurried waits for a group to go along with
+
+
+class _Job(NamedTuple):
+    change: Callable[[Tx], Any]
+    future: Future[Any]
+    spoken: bool
+
+
+_Done = tuple[_Job, Any]
 
 
 class Writer:
@@ -47,6 +58,8 @@ class Writer:
         self._gate = threading.Condition()  # nothing may queue up behind the end
         self._urgent: deque[_Job] = deque()
         self._routine: deque[_Job] = deque()
+        self._unhurried: deque[_Job] = deque()
+        self._urgent_at = -_BESIDE_MS
         self._passed_over = False  # the last group was urgent alone while others waited: one of them goes along next time
         self._dead: LocalError | None = None
         self._stopping = False
@@ -54,28 +67,40 @@ class Writer:
         if self._thread is not None:
             self._thread.start()
 
-    def submit(self, change: Callable[[Tx], T], *, urgent: bool = False) -> Future[T]:
-        """Queue a state change. The future resolves after commit, guard and signature: then it may be spoken of."""
-        future: Future[T] = Future()
+    def submit(self, change: Callable[[Tx], T], *, urgent: bool = False, spoken: bool = True) -> Future[T]:
+        """Queue a state change. The future resolves after commit, guard and signature: then it may be spoken of.
+
+        Not ``spoken``: after the commit, for what no peer is told under the head that comes of it.
+        """
+        return self._queue(self._urgent if urgent else self._routine, _Job(change, Future(), spoken))
+
+    def submit_unhurried(self, change: Callable[[Tx], T]) -> Future[T]:
+        """Queue a state change that nobody waits for: it goes along with the next group, within hundredths of a second."""
+        return self._queue(self._unhurried, _Job(change, Future(), spoken=False))
+
+    def _queue(self, queue: deque[_Job], job: _Job) -> Future[Any]:
         with self._gate:
             refused = self._dead or (LocalError(codes.STORE_STOPPED) if self._stopping else None)
             if refused is None:
-                (self._urgent if urgent else self._routine).append((change, future))
+                queue.append(job)
                 self._gate.notify()
         if refused is not None:
-            future.set_exception(refused)
-        return future
+            job.future.set_exception(refused)
+        return job.future
 
-    def run(self, change: Callable[[Tx], T], *, urgent: bool = False) -> T:
+    def run(self, change: Callable[[Tx], T], *, urgent: bool = False, spoken: bool = True) -> T:
         """Submit and wait."""
-        future = self.submit(change, urgent=urgent)
+        return self.result(self.submit(change, urgent=urgent, spoken=spoken))
+
+    def result(self, future: Future[T]) -> T:
+        """Wait for something submitted; without a thread, by stepping."""
         while self._thread is None and not future.done():
             self.step()
         return future.result()
 
     def step(self) -> bool:
         """Commit one group of what is queued; whether anything was. Only ever by one thread at a time."""
-        if not self._urgent and not self._routine:
+        if not self._urgent and not self._routine and not self._unhurried:
             return False
         done: list[_Done] = []
         taken: list[_Job] = []
@@ -89,14 +114,14 @@ class Writer:
                 self._db.execute("ROLLBACK")
             self._end(error, taken)
             return True
+        _tell(done, spoken=False)
         if growth is not None:
             try:
                 self._log.advance(growth)
             except Exception as error:  # noqa: BLE001 - committed, but guard or signature failed: it may not be spoken of
                 self._end(error, taken)
                 return True
-        for future, result in done:
-            future.set_result(result)
+        _tell(done, spoken=True)
         return True
 
     def stop(self) -> None:
@@ -112,22 +137,27 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._gate:
-                self._gate.wait_for(lambda: self._urgent or self._routine or self._stopping)
-                if not self._urgent and not self._routine:
-                    return
+                self._gate.wait_for(lambda: self._urgent or self._routine or self._unhurried or self._stopping)
+                if self._gate.wait_for(lambda: self._urgent or self._routine or self._stopping, _PATIENCE) and self._stopping:
+                    return  # ``stop`` does what is left
             self.step()
 
     def _group(self, taken: list[_Job]) -> Iterator[_Job]:
         """What goes into one commit, taken from the queues while it is being written: what comes in urgently meanwhile goes along."""
         started, urgent, routine = self._clock.now(), 0, 0
+        beside = bool(self._urgent) or started - self._urgent_at < _BESIDE_MS
+        most, longest = (_GROUP_BESIDE, _GROUP_BESIDE_MS) if beside else (_GROUP, _GROUP_MS)
         first = self._passed_over
         while True:
             if self._urgent and not (first and self._routine):
                 job = self._urgent.popleft()
                 urgent += 1
-            elif self._routine and (first or (not urgent and routine < _GROUP and self._clock.now() - started < _GROUP_MS)):
+                self._urgent_at = started
+            elif self._routine and (first or (not urgent and routine < most and self._clock.now() - started < longest)):
                 job = self._routine.popleft()
                 routine += 1
+            elif self._unhurried and not urgent:
+                job = self._unhurried.popleft()
             else:
                 break
             first = False
@@ -139,21 +169,21 @@ class Writer:
         db = self._db
         tx = Tx(db, self._log, max(self._clock.now(), self._log.time))
         db.execute("BEGIN IMMEDIATE")
-        for change, future in self._group(taken):
-            if not future.set_running_or_notify_cancel():
+        for job in self._group(taken):
+            if not job.future.set_running_or_notify_cancel():
                 continue
             tx.time = max(tx.time, self._clock.now())  # it may have been made after the group began
             tx.begin()
             try:
-                result = change(tx)
+                result = job.change(tx)
             except sqlite3.OperationalError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it was belongs to this change alone and goes to its caller
                 tx.end(undo=True)
-                future.set_exception(error)
+                job.future.set_exception(error)
             else:
                 tx.end()
-                done.append((future, result))
+                done.append((job, result))
         growth = self._log.write(tx)
         db.execute("COMMIT")
         return growth
@@ -184,14 +214,21 @@ class Writer:
             dead = LocalError(codes.LOG_SIGN, type(error).__name__)
         with self._gate:
             self._dead = dead
-            waiting = [*self._urgent, *self._routine]
-            self._urgent.clear()
-            self._routine.clear()
+            queues = self._urgent, self._routine, self._unhurried
+            waiting = [job for queue in queues for job in queue]
+            for queue in queues:
+                queue.clear()
         _fail([*group, *waiting], dead)
         self._on_fatal(dead)
 
 
+def _tell(done: list[_Done], *, spoken: bool) -> None:
+    for job, result in done:
+        if job.spoken is spoken:
+            job.future.set_result(result)
+
+
 def _fail(group: list[_Job], error: Exception) -> None:
-    for _, future in group:
-        if not future.done():
-            future.set_exception(error)
+    for job in group:
+        if not job.future.done():
+            job.future.set_exception(error)

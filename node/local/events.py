@@ -67,7 +67,7 @@ class Events:
         """Tell several things at once, as one change. Never raises."""
         concerned = sorted(offices)
         rows = [(name, json.dumps({"data": data, "offices": concerned})) for name, data in told]
-        future = self._writer.submit(lambda tx: _insert(tx, rows))
+        future = self._writer.submit_unhurried(lambda tx: _insert(tx, rows))
         future.add_done_callback(lambda done: None if done.exception() else self._wake())
 
     def after(self, last: int) -> tuple[list[Event], bool]:

@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from exchange import codes
 from exchange.exchange import Exchange
+from exchange.log import Tx
 from keys.suite import SUITE
 from protocol import cbor, limits, pouch
 from protocol.arrival import Setting, check_7_bindings, check_11_wrap
 from protocol.entries import Consigned, Filler, Lane, Prekeys, PublishedKey, Refused, parse_entry
-from protocol.errors import PassingError, ProtocolError
+from protocol.errors import LocalError, PassingError, ProtocolError
 from protocol.parts import padme, sealed_length
 from protocol.pouch import Answer, Ask, Bad, Later, PrekeyOffer, Receipt, Unknown, Wants
 from protocol.prekeyset import PeerKey
@@ -716,6 +718,29 @@ def test_a_consigned_message_is_told_of_once(forger: Forger) -> None:
     upload.close()
     forger.theirs.parts_in.done(pending.hash, 1)
     assert [notice.hash for notice in told] == [good.hash, pending.hash]  # type: ignore[attr-defined]
+
+
+def test_what_was_stored_of_a_pouch_is_told_though_the_rest_failed(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    inbox = forger.theirs.inbox
+    inbox.on_consigned = told.extend  # type: ignore[assignment]
+    sealed = [forger.seal() for _ in range(150)]
+    items, store, stored = forger.items(*sealed), inbox._store_outcomes, []
+
+    def full(tx: Tx, **some: object) -> object:
+        stored.append(some)
+        if len(stored) == 2:
+            raise LocalError(codes.STORE_WRITE, "disk full")
+        return store(tx, **some)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inbox, "_store_outcomes", full)
+    with pytest.raises(LocalError, match="STORE-WRITE"):
+        forger.offer(*items)
+    first = [notice.hash for notice in told]  # type: ignore[attr-defined]
+    assert 0 < len(first) < 150
+    answers = forger.offer(*items)
+    assert all(isinstance(answer, Receipt) for answer in answers)
+    assert sorted(notice.hash for notice in told) == sorted(one.hash for one in sealed)  # type: ignore[attr-defined]
 
 
 def test_no_secret_is_used_before_the_head_is_judged(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from exchange.log import Tx
+from exchange import codes
+from exchange.log import Growth, Tx
 from exchange.writer import Writer
 from protocol.entries import Filler
+from protocol.errors import LocalError
 from tests.world import World, make_world
 
 
@@ -93,6 +95,61 @@ def test_what_is_urgent_all_the_time_leaves_room_for_the_rest(world: World) -> N
     for expected in (["u"], ["a", "u"], ["u"], ["b", "u"]):
         steps.queue("u", urgent=True)
         assert steps.step() == expected
+
+
+def test_URG_3_groups_are_small_while_urgent_ones_come(world: World) -> None:
+    steps = Steps(world)
+    steps.queue("u", urgent=True)
+    steps.step()
+    for _ in range(100):
+        steps.queue("r")
+    assert 0 < len(steps.step()) < 50
+    world.clock.advance(1000)
+    assert len(steps.step()) > 50
+
+
+def test_what_is_not_hurried_goes_along_and_never_with_what_is_urgent(world: World) -> None:
+    steps = Steps(world)
+
+    def along(name: str) -> None:
+        steps.writer.submit_unhurried(lambda tx: steps.ran.append(name))
+
+    along("x")
+    steps.queue("a")
+    steps.queue("u", urgent=True)
+    assert steps.step() == ["u"]
+    assert steps.step() == ["a", "x"]
+    along("y")
+    assert steps.step() == ["y"]
+
+
+def test_what_is_not_hurried_is_written_though_nothing_else_comes(world: World) -> None:
+    writer = world.exchanges["xa-ca"].writer
+    assert writer.submit_unhurried(lambda tx: tx.db.execute("SELECT 1").fetchone()).result(10) == (1,)
+    last = writer.submit_unhurried(lambda tx: 2)
+    writer.stop()
+    assert last.result(0) == 2
+    with pytest.raises(LocalError, match="STORE-STOPPED"):
+        writer.submit_unhurried(lambda tx: 3).result(0)
+
+
+def test_what_nothing_is_spoken_of_is_done_with_the_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(world)
+    quiet = steps.writer.submit(lambda tx: tx.append(Filler), spoken=False)
+    spoken = steps.writer.submit(lambda tx: tx.append(Filler))
+    size, seen = steps.log.size, []
+
+    def refuse(growth: Growth) -> None:
+        seen.append((quiet.done(), spoken.done()))
+        raise LocalError(codes.GUARD_LOST)
+
+    monkeypatch.setattr(steps.log, "advance", refuse)
+    steps.writer.step()
+    assert seen == [(True, False)]
+    assert quiet.result(0) == size
+    with pytest.raises(LocalError, match="GUARD-LOST"):
+        spoken.result(0)
+    assert world.fatal
 
 
 def test_a_function_that_raises_undoes_itself_alone(world: World) -> None:
