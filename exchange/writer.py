@@ -6,7 +6,8 @@
 One fsync of the database, one of the guard and one pair of signatures serve the whole group; a group is whatever has queued up
 while the last one was being written, so it fills itself under load and leaves at once when there is none. What is urgent goes
 first, and no group grows once it holds something urgent; what is not hurried makes no group of its own before ``_PATIENCE``. A
-function that raises undoes itself alone. A commit that fails ends the writer: after a failed fsync nobody knows what the disk holds.
+function that raises undoes itself alone. A commit or a guard that fails ends the writer: after a failed fsync nobody knows what
+the disk holds.
 
 ``step`` commits one group on the caller's thread: a simulator drives the writer by it, the thread calls nothing else.
 """
@@ -30,6 +31,7 @@ _GROUP = 256  # functions per commit
 _GROUP_MS = 50  # after so long a group takes nothing more that can wait: what bounds the time an urgent one waits behind it
 _GROUP_BESIDE, _GROUP_BESIDE_MS = 32, 5  # the same while urgent ones come
 _BESIDE_MS = 1000  # since the last urgent one
+_UNCERTAIN = frozenset({codes.GUARD_WRITE, codes.GUARD_LOST})  # after them nobody knows what the guard holds: it is read again at a start
 _PATIENCE = 0.02  # seconds that what is not hurried waits for a group to go along with
 
 
@@ -178,7 +180,9 @@ class Writer:
                 result = job.change(tx)
             except sqlite3.OperationalError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever it was belongs to this change alone and goes to its caller
+            except Exception as error:  # whatever it was belongs to this change alone and goes to its caller
+                if isinstance(error, LocalError) and error.code in _UNCERTAIN:
+                    raise
                 tx.end(undo=True)
                 job.future.set_exception(error)
             else:

@@ -152,6 +152,23 @@ def test_what_nothing_is_spoken_of_is_done_with_the_commit(world: World, monkeyp
     assert world.fatal
 
 
+def test_a_guard_that_fails_in_a_function_ends_the_writer(world: World) -> None:
+    """As while a log is released: the guard's file may hold the new value, and whoever goes on would never fit it again."""
+    steps, size = Steps(world), world.exchanges["xa-ca"].log.size
+
+    def release(tx: Tx) -> None:
+        tx.append(Filler)
+        raise LocalError(codes.GUARD_WRITE, "disk I/O")
+
+    failed, behind = steps.writer.submit(release), steps.writer.submit(lambda tx: tx.append(Filler))
+    steps.writer.step()
+    for future in (failed, behind):
+        with pytest.raises(LocalError, match="GUARD-WRITE"):
+            future.result(0)
+    assert steps.log.size == size
+    assert [error.code for error in world.fatal] == [codes.GUARD_WRITE]
+
+
 def test_a_function_that_raises_undoes_itself_alone(world: World) -> None:
     steps = Steps(world)
     size = steps.log.size
