@@ -321,8 +321,7 @@ class Authority:
         """Replace the data by that of the replica, if there is one."""
         if not (self._folder / "lagging").exists():
             return False
-        shutil.rmtree(self._folder / "aside", ignore_errors=True)
-        shutil.move(self.home.data, self._folder / "aside")
+        self._put_aside()
         shutil.move(self._folder / "lagging", self.home.data)
         return True
 
@@ -339,10 +338,17 @@ class Authority:
     def put_back(self, number: int) -> int:
         """Replace the data by an old copy; the size of the log in it. The guard lies elsewhere."""
         copy, size = self.copies[number]
-        shutil.rmtree(self._folder / "aside", ignore_errors=True)
-        shutil.move(self.home.data, self._folder / "aside")
+        self._put_aside()
         shutil.copytree(copy, self.home.data)
         return size
+
+    def _put_aside(self) -> None:
+        """What lies there now is kept, unless it is an old copy itself: then the newest lies aside already."""
+        if self.name in self.world.restored:
+            shutil.rmtree(self.home.data)
+            return
+        shutil.rmtree(self._folder / "aside", ignore_errors=True)
+        shutil.move(self.home.data, self._folder / "aside")
 
     def put_newest(self) -> None:
         """Replace the old copy by what was there before it."""

@@ -74,7 +74,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _unhandled(self, about: dict[str, Any]) -> None:
         error = about.get("exception")
-        if not isinstance(error, Killed):
+        if not _is_death(error):
             self.unhandled.append(error or RuntimeError(about.get("message")))
 
     def _run_once(self) -> None:
@@ -239,3 +239,8 @@ class Waited(Future):  # type: ignore[type-arg]
             else:
                 worker.park(self)
         return super().result(0)
+
+
+def _is_death(error: BaseException | None) -> bool:
+    """Whether this is the end of a life, alone or as a tree of tasks reports it."""
+    return isinstance(error, Killed) or (isinstance(error, BaseExceptionGroup) and all(map(_is_death, error.exceptions)))

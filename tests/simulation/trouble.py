@@ -50,11 +50,12 @@ class Trouble:
         authority.down = 30.0 if fault.kind == "kill-long" else self._world.rng.random() * 2
         return True
 
-    def died(self, authority: Authority) -> None:
+    def died(self, life: Life) -> None:
         """Its files were kept: what is put in their place, if anything."""
+        authority = life.authority
         if self._lagging:
             self._lagging = False
-            if authority.put_lagging():
+            if not self._unsigned(life) and authority.put_lagging():
                 self._world.restored.add(authority.name)
 
     def disk_fault(self, authority: Authority, point: str) -> str:
@@ -144,7 +145,7 @@ class Trouble:
     def _restore(self, life: Life, fault: Fault) -> None:
         """An old copy of the data is put in the place of the newest; the guard lies elsewhere."""
         authority = life.authority
-        if not authority.copies:
+        if not authority.copies or self._unsigned(life):
             return
         self._fire("restore")
         try:
@@ -154,6 +155,11 @@ class Trouble:
             signed = max(self._world.ledger.heads.get(life.exchange.log.origin, {0: b""})) if life.exchange is not None else 0
             if size < signed:
                 self._world.restored.add(authority.name)
+
+    def _unsigned(self, life: Life) -> bool:
+        """Whether it has taken something that nothing outside its data knows of yet, so that no old copy can be told (docs/disaster.md)."""
+        log = life.exchange.log if life.exchange is not None else None
+        return log is not None and log.size > max(self._world.ledger.heads.get(log.origin, {0: b""}))
 
     def _night(self, fault: Fault) -> None:
         """Everybody is down for days."""

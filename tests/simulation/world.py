@@ -41,7 +41,7 @@ NETWORK = "exercise.example"
 START = 1_795_500_000_000  # ms: 2026-11-24 06:00:00 UTC
 CALM = 600.0  # virtual seconds until everything must be quiet again (I11)
 URGENT, URGENT_CUT = 20.0, 120.0  # virtual seconds (I6): on a line that is up, and on one that is up a tenth of the time
-DOWN = 35.0  # virtual seconds that a dead node, or a lossy line with its pauses, may add
+DOWN = 65.0  # virtual seconds that a dead node, or a lossy line with its pauses, may add: who waited for 30 s may wait as long once more
 CLOCK = 300.0  # virtual seconds that a sender waits before it asks a recipient with another time again
 MEMORY = Path("/dev/shm")
 _DISK_CODES = {"STORE-WRITE", "GUARD-WRITE", "PREKEY-FOLDER", "STORE-OPEN", "LOG-SIGN", "STORE-STOPPED", "RuntimeError"}  # the last: a token was pulled
@@ -141,7 +141,7 @@ class World:
         authority = life.authority
         self.lives[authority.name] = None
         self.ledger.scan(authority.name, authority.home.path)
-        self.trouble.died(authority)
+        self.trouble.died(life)
         self._later(life.bury())
         self.loop.call_later(authority.down, self.start, authority)
 
