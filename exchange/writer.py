@@ -62,7 +62,7 @@ class Writer:
         self._routine: deque[_Job] = deque()
         self._unhurried: deque[_Job] = deque()
         self._urgent_at = -_BESIDE_MS
-        self._passed_over = False  # the last group was urgent alone while others waited: one of them goes along next time
+        self._passed_over = False  # the last group was urgent alone while others waited: next time some go along
         self._dead: LocalError | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True) if threaded else None
@@ -147,9 +147,9 @@ class Writer:
     def _group(self, taken: list[_Job]) -> Iterator[_Job]:
         """What goes into one commit, taken from the queues while it is being written: what comes in urgently meanwhile goes along."""
         started, urgent, routine = self._clock.now(), 0, 0
-        beside = bool(self._urgent) or started - self._urgent_at < _BESIDE_MS
+        beside = bool(self._urgent) or 0 <= started - self._urgent_at < _BESIDE_MS
         most, longest = (_GROUP_BESIDE, _GROUP_BESIDE_MS) if beside else (_GROUP, _GROUP_MS)
-        first = self._passed_over
+        passed = first = self._passed_over
         while True:
             if self._urgent and not (first and self._routine):
                 job = self._urgent.popleft()
@@ -158,14 +158,14 @@ class Writer:
             elif self._routine and (first or (not urgent and routine < most and self._clock.now() - started < longest)):
                 job = self._routine.popleft()
                 routine += 1
-            elif self._unhurried and not urgent:
+            elif self._unhurried and (passed or not urgent):
                 job = self._unhurried.popleft()
             else:
                 break
             first = False
             taken.append(job)
             yield job
-        self._passed_over = bool(urgent and not routine and self._routine)
+        self._passed_over = bool(urgent and not routine and (self._routine or self._unhurried))
 
     def _transact(self, taken: list[_Job], done: list[_Done]) -> Growth | None:
         db = self._db

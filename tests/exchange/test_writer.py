@@ -108,7 +108,7 @@ def test_URG_3_groups_are_small_while_urgent_ones_come(world: World) -> None:
     assert len(steps.step()) > 50
 
 
-def test_what_is_not_hurried_goes_along_and_never_with_what_is_urgent(world: World) -> None:
+def test_what_is_not_hurried_goes_along_and_lets_what_is_urgent_go_first(world: World) -> None:
     steps = Steps(world)
 
     def along(name: str) -> None:
@@ -121,6 +121,14 @@ def test_what_is_not_hurried_goes_along_and_never_with_what_is_urgent(world: Wor
     assert steps.step() == ["a", "x"]
     along("y")
     assert steps.step() == ["y"]
+
+
+def test_what_is_urgent_all_the_time_leaves_room_for_what_is_not_hurried(world: World) -> None:
+    steps = Steps(world)
+    for expected in (["u"], ["u", "x", "x"], ["u"], ["u", "x", "x"]):
+        steps.writer.submit_unhurried(lambda tx: steps.ran.append("x"))
+        steps.queue("u", urgent=True)
+        assert steps.step() == expected
 
 
 def test_what_is_not_hurried_is_written_though_nothing_else_comes(world: World) -> None:
