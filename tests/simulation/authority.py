@@ -289,6 +289,7 @@ class Authority:
         self.offset = 0  # ms that its wall clock is off
         self.down = 1.0  # seconds until the next life begins
         self.lives = 0
+        self.old = False  # its data lacks something that it has signed
         self.home = Home(folder / "0")
         self.backup = folder / "backup"
         self.backed_up = 0  # size of the log in the last backup that was finished
@@ -344,7 +345,7 @@ class Authority:
 
     def _put_aside(self) -> None:
         """What lies there now is kept, unless it is an old copy itself: then the newest lies aside already."""
-        if self.name in self.world.restored:
+        if self.old:
             shutil.rmtree(self.home.data)
             return
         shutil.rmtree(self._folder / "aside", ignore_errors=True)

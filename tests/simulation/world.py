@@ -102,9 +102,10 @@ class World:
         life.exchange.answers.on_settled = lambda told: self.ledger.delivered(life, told)
         self.lives[authority.name] = life
         if authority.name in self.restored:
-            life.behind = life.exchange.log.size < max(self.ledger.heads.get(life.exchange.log.origin, {0: b""}))
+            authority.old = life.behind = life.exchange.log.size < max(self.ledger.heads.get(life.exchange.log.origin, {0: b""}))
             self.loop.call_later(8.0, self._notice, life)
         else:
+            authority.old = False
             self.ledger.examine(authority.name, life.exchange.log.origin, life.exchange.store.reader())
         life.start()
 
