@@ -60,9 +60,14 @@ class Answers:
             raise
 
     def hear(self, bag: Bag, frame: bytes) -> Heard:
-        """What an answer that is not taken yet says of the logs, for the head of the pouch after it. Raises what its head raises."""
+        """What an answer that is not taken yet says of the logs, for the head of the pouch after it. Raises what its head raises.
+
+        An answer that will not be taken, since its head is linked from elsewhere, confirms nothing: what says so would not be answered rightly.
+        """
         about, _ = pouch.parse_head(frame)
-        return Heard(about.yours, self._peers.verify(bag.peer, about.head.note, about.opened).size)
+        head = self._peers.verify(bag.peer, about.head.note, about.opened)
+        self._peers.judge(head, about.head)
+        return Heard(about.yours, head.size)
 
     def _take(self, bag: Bag, frame: bytes) -> None:
         about, start = pouch.parse_head(frame)

@@ -1,6 +1,7 @@
 """How far each peer has confirmed our log: the size from which the next head of ours is linked for it.
 
-Two lanes move one record. So a head is linked from what is known when it leaves, and an answer from the other lane's answer before it.
+Two lanes and the visits to witnesses move one record. So a head is linked from what is known when it leaves, and an answer from what the
+other lane or a visit showed before it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Links:
         self._sizes = dict(self._stored)
         self._answered: dict[tuple[str, Lane], int] = {}  # the head of our last answer, which the peer may not have read yet
         self._linked: dict[tuple[str, Lane], int] = {}  # the size from which that answer was linked
+        self._shown: dict[str, int] = {}  # the head that it cosigned last as our witness
 
     def size(self, peer: str) -> int:
         """The size to link from; 0 before first contact."""
@@ -34,12 +36,14 @@ class Links:
     def answer(self, peer: str, lane: Lane, yours: int, head: Head) -> HeadOffer:
         """A head for an answer to a pouch of this lane, whose writer had confirmed our log up to ``yours`` when it left.
 
-        What we answered in the other lane meanwhile was read first, unless it was lost: ``yours`` would then stay behind it.
+        What we answered in the other lane meanwhile was read first, unless it was lost: ``yours`` would then stay behind it. So was a head
+        that was shown to it as our witness, unless its record was put back.
         """
         mine, other = (peer, lane), (peer, Lane.ROUTINE if lane is Lane.URGENT else Lane.URGENT)
         if yours < self._linked.get(mine, 0):
             self._answered.pop(other, None)
-        old = max(yours if yours <= head.size else 0, self._answered.get(other, 0))
+            self._shown.pop(peer, None)
+        old = max(yours if yours <= head.size else 0, self._answered.get(other, 0), self._shown.get(peer, 0))
         self._answered[mine], self._linked[mine] = head.size, old
         return HeadOffer(old, self._log.link(old, head), head.note)
 
@@ -58,6 +62,11 @@ class Links:
         signed = self._log.signed
         if signed is not None and self.size(peer) < size <= signed.size:
             self._sizes[peer] = size
+
+    def shown(self, peer: str, size: int) -> None:
+        """The peer, our witness, has confirmed our log up to this size outside any pouch."""
+        self._shown[peer] = size
+        self.told(peer, size)
 
     def confirmed(self, tx: Tx, peer: str, size: int) -> None:
         """An answer says that the peer has confirmed our log up to this size."""
@@ -79,3 +88,4 @@ class Links:
         self._sizes.clear()
         self._answered.clear()
         self._linked.clear()
+        self._shown.clear()

@@ -135,6 +135,7 @@ class Visits:
                     head = self._exchange.log.head()
                     self._begin(head, asyncio.get_running_loop().time())
                 continue
+            self._exchange.links.shown(name, head.size)
             await asyncio.to_thread(lambda head, lines: heads.take_lines(name, head, lines).result(), head, lines)
             standing.there = standing.signed = head.size
             return

@@ -134,6 +134,55 @@ def test_a_pouch_packed_ahead_is_linked_by_the_answer_before_it(pair: World) -> 
     assert _consigned(pair) == 1 + MANY
 
 
+def _visit(world: World, us: str, witness: str) -> int:
+    """What ``Visits`` does: the witness signs our head, outside any pouch; its size."""
+    ours, theirs = world.exchanges[us], world.exchanges[witness]
+    head = ours.log.head()
+    theirs.witness.add_checkpoint(us, ours.heads.request(head, theirs.peers.greatest(us)))
+    return head.size
+
+
+def test_an_answer_is_linked_from_what_a_visit_showed_meanwhile(pair: World) -> None:
+    a, b = pair.exchanges[A], pair.exchanges[B]
+    routine = _routine(pair)
+    pair.send(B, A, b"{}")  # their log moves
+    b.links.shown(A, _visit(pair, B, A))
+    a.answers.take(routine, b.inbox.receive(A, routine.frame))
+    assert _consigned(pair) == 1 + MANY
+
+
+def test_an_answer_that_a_visit_overtook_lets_no_pouch_follow(pair: World) -> None:
+    """What follows says how far the answer before it was taken: one that will not be taken costs a pouch of its own, and no more."""
+    a, b = pair.exchanges[A], pair.exchanges[B]
+    routine = _routine(pair)
+    pair.send(B, A, b"{}")
+    answer = b.inbox.receive(A, routine.frame)
+    pair.send(B, A, b"{}")
+    _visit(pair, B, A)  # it has not come back yet
+    for said in (a.answers.hear, a.answers.take):
+        with pytest.raises(HeadError) as caught:
+            said(routine, answer)
+        assert caught.value.code is codes.HEAD_UNLINKED
+    a.answers.take(routine, b.inbox.receive(A, a.outbox.address(routine).frame))
+    assert a.outbox.bag(B, Lane.ROUTINE) is None
+    assert _consigned(pair) == 1 + MANY
+
+
+def test_a_witness_whose_record_was_put_back_is_answered_from_there(pair: World) -> None:
+    """One answer is lost on it: what it says it has confirmed stays behind what we answered from."""
+    a, b = pair.exchanges[A], pair.exchanges[B]
+    before = a.store.writer.execute("SELECT note, time, confirmed FROM peer_head WHERE origin=?", (str(b.log.origin),)).fetchone()
+    pair.send(B, A, b"{}")
+    b.links.shown(A, _visit(pair, B, A))
+    a.store.writer.execute("UPDATE peer_head SET note=?, time=?, confirmed=? WHERE origin=?", (*before, str(b.log.origin)))
+    routine = _routine(pair)
+    with pytest.raises(HeadError) as caught:
+        a.answers.take(routine, b.inbox.receive(A, routine.frame))
+    assert caught.value.code is codes.HEAD_UNLINKED
+    a.answers.take(routine, b.inbox.receive(A, a.outbox.address(routine).frame))
+    assert _consigned(pair) == 1 + MANY
+
+
 def test_what_does_not_fill_a_pouch_is_not_packed_ahead(pair: World) -> None:
     a = pair.exchanges[A]
     bag = _routine(pair)
