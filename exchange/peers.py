@@ -119,7 +119,7 @@ class Peers:
         Many items take long to judge: their head moves the record at once, so that the other lane's pouches do not overtake it meanwhile.
         """
         if self.judge(head, offer).relation is not Relation.KNOWN and size > limits.POUCH_HEAD:
-            writer.run(lambda tx: self.confirm(tx, head, offer), urgent=True)
+            writer.run_first(lambda tx: self.confirm(tx, head, offer))
 
     def confirm(self, tx: Tx, head: Head, offer: HeadOffer) -> Judgement:
         """Judge again inside the transaction and move the record. Raises HeadError, with nothing changed."""

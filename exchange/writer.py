@@ -39,6 +39,7 @@ class _Job(NamedTuple):
     change: Callable[[Tx], Any]
     future: Future[Any]
     spoken: bool
+    urgent: bool = False
 
 
 _Done = tuple[_Job, Any]
@@ -74,7 +75,11 @@ class Writer:
 
         Not ``spoken``: after the commit, for what no peer is told under the head that comes of it.
         """
-        return self._queue(self._urgent if urgent else self._routine, _Job(change, Future(), spoken))
+        return self._queue(self._urgent if urgent else self._routine, _Job(change, Future(), spoken, urgent))
+
+    def run_first(self, change: Callable[[Tx], T]) -> T:
+        """Do before all else what is short and holds nothing urgent: no group need be small because it came."""
+        return self.result(self._queue(self._urgent, _Job(change, Future(), spoken=True)))
 
     def submit_unhurried(self, change: Callable[[Tx], T]) -> Future[T]:
         """Queue a state change that nobody waits for: it goes along with the next group, within hundredths of a second."""
@@ -147,14 +152,15 @@ class Writer:
     def _group(self, taken: list[_Job]) -> Iterator[_Job]:
         """What goes into one commit, taken from the queues while it is being written: what comes in urgently meanwhile goes along."""
         started, urgent, routine = self._clock.now(), 0, 0
-        beside = bool(self._urgent) or 0 <= started - self._urgent_at < _BESIDE_MS
+        beside = 0 <= started - self._urgent_at < _BESIDE_MS
         most, longest = (_GROUP_BESIDE, _GROUP_BESIDE_MS) if beside else (_GROUP, _GROUP_MS)
         passed = first = self._passed_over
         while True:
             if self._urgent and not (first and self._routine):
                 job = self._urgent.popleft()
                 urgent += 1
-                self._urgent_at = started
+                if job.urgent:
+                    self._urgent_at = started
             elif self._routine and (first or (not urgent and routine < most and self._clock.now() - started < longest)):
                 job = self._routine.popleft()
                 routine += 1

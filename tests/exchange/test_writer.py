@@ -108,6 +108,15 @@ def test_URG_3_groups_are_small_while_urgent_ones_come(world: World) -> None:
     assert len(steps.step()) > 50
 
 
+def test_what_goes_first_makes_no_group_small(world: World) -> None:
+    steps = Steps(world)
+    for _ in range(100):
+        steps.queue("r")
+    steps.writer.run_first(lambda tx: steps.ran.append("first"))
+    assert steps.ran == ["first"]
+    assert len(steps.step()) > 50
+
+
 def test_what_is_not_hurried_goes_along_and_lets_what_is_urgent_go_first(world: World) -> None:
     steps = Steps(world)
 
