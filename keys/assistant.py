@@ -57,6 +57,7 @@ class AssistedSuite(Suite1):
         """Raises OSError, ValueError and CBOR-FORM when there is no answer, or none that fits."""
         process = self._process
         if process is None or process.poll() is not None:
+            self._end()
             command = [sys.executable, "-B", "-m", "keys.assistant"]
             self._process = subprocess.Popen(  # noqa: S603 - this module
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -90,11 +91,19 @@ def _write(to: BinaryIO, value: cbor.Value) -> None:
 
 def _read(source: BinaryIO) -> cbor.Value:
     """Raises ValueError at the end, CBOR-FORM."""
-    size = int.from_bytes(source.read(4), "big")
-    raw = source.read(size)
-    if not size or len(raw) < size:
-        raise ValueError("the end")
-    return cbor.decode(raw)
+    size = int.from_bytes(_read_exactly(source, 4), "big")
+    return cbor.decode(_read_exactly(source, size))
+
+
+def _read_exactly(source: BinaryIO, size: int) -> bytes:
+    """Raises ValueError at the end."""
+    raw = bytearray()
+    while len(raw) < size:  # a pipe gives what it holds, 64 KiB at most
+        some = source.read(size - len(raw))
+        if not some:
+            raise ValueError("the end")
+        raw += some
+    return bytes(raw)
 
 
 def serve(asked: BinaryIO, answered: BinaryIO) -> None:

@@ -51,6 +51,16 @@ def test_batches_are_sealed_by_another_process(suite: AssistedSuite, secret: Pre
     assert suite._process is process
 
 
+def test_a_batch_is_longer_than_a_pipe_holds(suite: AssistedSuite, secret: PrekeySecret) -> None:
+    large = [(os.urandom(300), os.urandom(96)) for _ in range(1000)]
+    suite.seal_all(secret.public, BATCH)
+    process = suite._process
+    assert process is not None
+    _opens(secret, suite.seal_all(secret.public, large), large)
+    assert process is suite._process
+    assert process.poll() is None
+
+
 def test_few_wraps_start_nothing(suite: AssistedSuite, secret: PrekeySecret) -> None:
     _opens(secret, suite.seal_all(secret.public, BATCH[:4]), BATCH[:4])
     assert suite.seal_all(secret.public, []) == []
