@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,7 @@ from node.witnesses import Witnesses
 from protocol.errors import LocalError
 
 _WORKERS = 16  # threads for cryptography and disk: a few that wait for the writer must not keep the others from work
+_COLLECT = 100_000  # objects that are new, before those in cycles are looked for: one pouch makes half as many, and nearly all die without
 _log = structlog.get_logger("node")
 
 
@@ -257,10 +259,18 @@ class _Stopped(Exception):  # noqa: N818 - a signal, not an error
     """Ends the tree of tasks."""
 
 
+def collect_seldom() -> None:
+    """For a process that is one node: cycles are rare here, and looking for them at Python's own pace took 7 % of the CPU of a busy node."""
+    gc.freeze()
+    gc.set_threshold(_COLLECT, 10, 10)
+
+
 def run(path: Path) -> int:
     """Run the node of this home until SIGTERM or SIGINT; the exit code."""
     home = Home(path)
     settings = load_settings(home)
     logs.set_up(settings.log_level, settings.log_format)
-    asyncio.run(Node.open(home).serve())
+    node = Node.open(home)
+    collect_seldom()
+    asyncio.run(node.serve())
     return 0

@@ -24,7 +24,7 @@ from node import codes, logs
 from node.clock import SystemClock, monotonic_ms
 from node.exercise import found_world
 from node.home import Home
-from node.node import Node
+from node.node import Node, collect_seldom
 from protocol.errors import LocalError
 
 SENDER: Final = "xa-ca"
@@ -72,9 +72,16 @@ def _await_result(sender: BaseProcess, results: Queue[Figures], limit: float) ->
     raise LocalError(codes.BENCH_STUCK, "the sender's node gave no result")
 
 
+def _opened(home: Path) -> Node:
+    """As `rogatory run` opens it."""
+    node = Node.open(Home(home))
+    collect_seldom()
+    return node
+
+
 def _run_recipient(home: Path, ready: Event, stop: Event) -> None:
     logs.set_up("warning", "json")
-    asyncio.run(_serve(Node.open(Home(home)), ready, stop))
+    asyncio.run(_serve(_opened(home), ready, stop))
 
 
 async def _serve(node: Node, ready: Event, stop: Event) -> None:
@@ -88,7 +95,7 @@ async def _serve(node: Node, ready: Event, stop: Event) -> None:
 
 def _run_sender(home: Path, drive: Drive, recipient: int, options: object, results: Queue[Figures]) -> None:
     logs.set_up("warning", "json")
-    asyncio.run(_drive(Node.open(Home(home)), drive, recipient, options, results))
+    asyncio.run(_drive(_opened(home), drive, recipient, options, results))
 
 
 async def _drive(node: Node, drive: Drive, recipient: int, options: object, results: Queue[Figures]) -> None:
