@@ -103,7 +103,10 @@ class Writer:
         """Wait for something submitted; without a thread, by stepping."""
         while self._thread is None and not future.done():
             self.step()
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            del future  # what it raises would hold this frame, and the frame the future that holds what it raises
 
     def step(self) -> bool:
         """Commit one group of what is queued; whether anything was. Only ever by one thread at a time."""
@@ -190,6 +193,8 @@ class Writer:
                 if isinstance(error, LocalError) and error.code in _UNCERTAIN:
                     raise
                 tx.end(undo=True)
+                if isinstance(error, RogatoryError):  # its frames would hold the whole group, and themselves, until cycles are looked for
+                    error = error.with_traceback(None)  # noqa: PLW2901
                 job.future.set_exception(error)
             else:
                 tx.end()

@@ -179,6 +179,7 @@ class PeerCourier:
         try:
             more = await carry()
         except RogatoryError as error:
+            error.__traceback__ = None  # as in ``_land``
             self._note(error)
             self.breaker.failed(lane, self._loop.time(), error.seconds if isinstance(error, PassingError) else 0)
             return False
@@ -236,6 +237,7 @@ class PeerCourier:
                 answer = await self._answer(flight, tasks)
                 await asyncio.to_thread(self._exchange.answers.take, bag, answer)
             except (ProtocolError, PassingError) as error:
+                error.__traceback__ = None  # its frames hold the flight, which holds it: a pouch each, until cycles are looked for
                 if not await self._relinks(error):
                     await asyncio.to_thread(retries.failed, bag, _said(error))
                     raise

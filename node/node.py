@@ -48,7 +48,7 @@ from node.witnesses import Witnesses
 from protocol.errors import LocalError
 
 _WORKERS = 16  # threads for cryptography and disk: a few that wait for the writer must not keep the others from work
-_COLLECT = 100_000  # objects that are new, before those in cycles are looked for: one pouch makes half as many, and nearly all die without
+_COLLECT = 50_000  # objects that are new, before those in cycles are looked for: one pouch makes half as many, and nearly all die without
 _log = structlog.get_logger("node")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,9 @@ import pytest
 from exchange import codes
 from exchange.log import Growth, Tx
 from exchange.writer import Writer
+from protocol import codes as protocol_codes
 from protocol.entries import Filler
-from protocol.errors import LocalError
+from protocol.errors import LocalError, ProtocolError
 from tests.world import World, make_world
 
 
@@ -200,6 +203,32 @@ def test_a_function_that_raises_undoes_itself_alone(world: World) -> None:
     assert steps.step() == ["a", "b"]
     assert steps.log.size == size + 2
     assert isinstance(failed.exception(), KeyError)
+
+
+def test_an_error_holds_nothing_of_its_group(world: World) -> None:
+    """Without any search for cycles: those who are refused all the time would otherwise fill the memory with what others sent."""
+    steps = Steps(world)
+
+    class Body:
+        pass
+
+    body = Body()
+    gone = weakref.ref(body)
+    steps.writer.submit(lambda tx, body=body: str(body))
+    del body
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(ProtocolError) as caught:
+            steps.writer.run(_refuse)
+        assert gone() is None
+        assert caught.value.code is protocol_codes.HEAD_UNLINKED
+    finally:
+        gc.enable()
+
+
+def _refuse(tx: Tx) -> None:
+    raise ProtocolError(protocol_codes.HEAD_UNLINKED)
 
 
 @pytest.mark.parametrize("looks", [False, True], ids=["buffered", "written"])
