@@ -24,7 +24,7 @@ from node import codes, logs
 from node.clock import SystemClock, monotonic_ms
 from node.exercise import found_world
 from node.home import Home
-from node.node import Node, collect_seldom
+from node.node import Node, economise
 from protocol.errors import LocalError
 
 SENDER: Final = "xa-ca"
@@ -75,7 +75,7 @@ def _await_result(sender: BaseProcess, results: Queue[Figures], limit: float) ->
 def _opened(home: Path) -> Node:
     """As `rogatory run` opens it."""
     node = Node.open(Home(home))
-    collect_seldom()
+    economise()
     return node
 
 
