@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from exchange import oddities
 from exchange.bag import Bag, Heard, Row
@@ -22,16 +25,25 @@ from exchange.repeats import Repeats
 from exchange.retries import Retries
 from exchange.witnessed import WitnessedHeads
 from exchange.wraps import Wraps
-from exchange.writer import Writer
+from exchange.writer import TOGETHER, Writer
 from protocol import cbor, codes, delivery, limits, pouch
 from protocol.checkpoint import Head
 from protocol.delivery import Event, State
 from protocol.entries import Consigned, Lane, Place, Receipted, Refused
-from protocol.errors import ProtocolError
+from protocol.errors import ProtocolError, RogatoryError
 from protocol.heads import HeadError
 
 _RECEIPT = ("state", "last_code", "receipt", "receipt_index", "receipt_path", "receipt_note")  # columns of a delivery
 _ASK_AGAIN = 60 * limits.SECOND  # while parts are uploaded; the upload's end asks at once
+
+
+class _Item(NamedTuple):
+    """One answer and the delivery that it is to; what its receipt was found to be, when it is one."""
+
+    row: Row
+    raw: bytes
+    reply: Reply
+    checked: Checked | ProtocolError | None
 
 
 class Answers:
@@ -62,7 +74,7 @@ class Answers:
     def hear(self, bag: Bag, frame: bytes) -> Heard:
         """What an answer that is not taken yet says of the logs, for the head of the pouch after it. Raises what its head raises.
 
-        An answer that will not be taken, since its head is linked from elsewhere, confirms nothing: what says so would not be answered rightly.
+        An answer whose head is not linked from what we have will not be taken, and says nothing.
         """
         about, _ = pouch.parse_head(frame)
         head = self._peers.verify(bag.peer, about.head.note, about.opened)
@@ -79,33 +91,46 @@ class Answers:
             if len(replies) != len(bag.rows):
                 raise ProtocolError(codes.ANSWER_FORM, f"{len(replies)} answers to {len(bag.rows)} items")
             check = Receipts(self._log, self._peers, self._repeats, bag.peer, head)
-            proven = [check.check(row, reply) for row, reply in zip(bag.rows, replies, strict=True)]
-            urgent = bag.lane is Lane.URGENT
-            store = partial(self._store_answers, bag=bag, about=about, head=head, raws=raws, replies=replies, proven=proven)
-            settled = self._writer.run(store, urgent=urgent, spoken=False)
+            items = [_Item(row, raw, reply, check.check(row, reply)) for row, raw, reply in zip(bag.rows, raws, replies, strict=True)]
+            self._store_all(bag, about, head, items)
         except HeadError as error:
-            self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
+            self._peers.accuse(self._writer, head.origin, error)
             raise
         self._heads.hear(head, about.witnessed)
         self._heads.take_cosignature(bag.peer, bag.head, about.cosignature)
-        self._wraps.forget(row.id for row, _ in settled)
-        if settled:
-            self.on_settled([Notice(row.hash, row.message_id, bag.peer, bag.lane, state, row.time) for row, state in settled])
 
-    def _store_answers(
-        self, tx: Tx, bag: Bag, about: pouch.PouchHead, head: Head, raws: list[bytes], replies: list[Reply],
-        proven: list[Checked | ProtocolError | None],
-    ) -> list[tuple[Row, State]]:  # fmt: skip
+    def _store_all(self, bag: Bag, about: pouch.PouchHead, head: Head, items: list[_Item]) -> None:
+        """Some at a time, each complete in itself. What is settled is told whatever becomes of the others."""
+        store = partial(self._store_answers, bag=bag, about=about, head=head)
+        futures = [
+            self._writer.submit(partial(store, items=items[at : at + TOGETHER]), urgent=bag.lane is Lane.URGENT, spoken=False)
+            for at in range(0, max(1, len(items)), TOGETHER)  # an answer to a pouch without items has a head all the same
+        ]
+        settled: list[tuple[Row, State]] = []
+        try:
+            for future in futures:
+                stored = self._writer.result(future)
+                settled += stored
+        finally:
+            for future in futures:
+                with suppress(RogatoryError, sqlite3.Error):
+                    self._writer.result(future)
+            self._wraps.forget(row.id for row, _ in settled)
+            if settled:
+                self.on_settled([Notice(row.hash, row.message_id, bag.peer, bag.lane, state, row.time) for row, state in settled])
+
+    def _store_answers(self, tx: Tx, bag: Bag, about: pouch.PouchHead, head: Head, items: list[_Item]) -> list[tuple[Row, State]]:
         self._peers.confirm(tx, head, about.head)
         self._links.confirmed(tx, bag.peer, about.yours)
-        notes = {p.head.origin: self._peers.keep_note(tx, p.head) for p in proven if isinstance(p, Checked)}
-        if any(isinstance(reply, pouch.Receipt | pouch.Wants) for reply in replies):
+        notes = {p.head.origin: self._peers.keep_note(tx, p.head) for *_, p in items if isinstance(p, Checked)}
+        if any(isinstance(item.reply, pouch.Receipt | pouch.Wants) for item in items):
             self._peers.keep_note(tx, bag.head)  # receipts cite this head of ours; an exported proof is under the head cited
         settled = []
         # an operator, the deadline or another answer may have moved them while this pouch was on its way
-        query = f"SELECT id, state, receipt FROM delivery WHERE id IN ({','.join('?' * len(bag.rows))})"  # noqa: S608 - question marks
-        standing = {id_: (State(state), receipt) for id_, state, receipt in tx.db.execute(query, [row.id for row in bag.rows])}
-        for row, raw, reply, checked in zip(bag.rows, raws, replies, proven, strict=True):
+        query = f"SELECT id, state, receipt FROM delivery WHERE id IN ({','.join('?' * len(items))})"  # noqa: S608 - question marks
+        found = tx.db.execute(query, [item.row.id for item in items])
+        standing = {id_: (State(state), receipt) for id_, state, receipt in found}
+        for row, raw, reply, checked in items:
             now = _as_it_is(row, *standing[row.id])
             if isinstance(checked, ProtocolError):
                 self._retries.postpone(tx, now, checked.code.code)

@@ -6,7 +6,6 @@ Prekeys travel in a pouch's frame with the offer as its only item, so that head,
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 
 from exchange import codes
 from exchange.log import Log, Tx
@@ -59,7 +58,7 @@ class Contact:
         try:
             self._writer.run(take)
         except HeadError as error:
-            self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
+            self._peers.accuse(self._writer, head.origin, error)
             raise
         self._heads.hear(head, about.witnessed)
         return about.directory_version

@@ -40,7 +40,7 @@ from exchange.store import Store
 from exchange.urgentquota import UrgentQuota
 from exchange.witness import Witness
 from exchange.witnessed import WitnessedHeads
-from exchange.writer import Writer
+from exchange.writer import TOGETHER, Writer
 from keys.storage import StorageKey
 from protocol import arrival, body, cbor, limits, merkle, pouch
 from protocol import codes as protocol_codes
@@ -81,7 +81,6 @@ class Known:
     hash: bytes
 
 
-_TOGETHER = 64  # items that are judged, then stored, together: what is urgent waits for no more of them
 _OFFER_PREKEYS = frozenset({protocol_codes.WRAP_OPEN.code, protocol_codes.PREKEY_UNKNOWN.code})
 T = TypeVar("T")
 Outcome: TypeAlias = Passed | Failed | Known | pouch.Answer
@@ -126,7 +125,7 @@ class Inbox:
             stored = self._take_in(about, head, setting, raws)
             lines = self._witness.with_answer(peer, head)
         except HeadError as error:
-            self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
+            self._peers.accuse(self._writer, head.origin, error)
             raise
         if about.opened is not None:
             self.on_opened(peer)
@@ -148,10 +147,10 @@ class Inbox:
 
         try:
             judged = self._judge_all(raws, setting, head)
-            for at in range(0, max(1, len(raws)), _TOGETHER):  # a pouch without items has a head all the same
-                outcomes = judged[at : at + _TOGETHER]
+            for at in range(0, max(1, len(raws)), TOGETHER):  # a pouch without items has a head all the same
+                outcomes = judged[at : at + TOGETHER]
                 future = self._writer.submit(partial(store, outcomes=outcomes), urgent=urgent)
-                waiting.append((raws[at : at + _TOGETHER], outcomes, future))
+                waiting.append((raws[at : at + TOGETHER], outcomes, future))
             while waiting:
                 settle()
         finally:

@@ -22,15 +22,16 @@ class Links:
         self._sizes = dict(self._stored)
         self._answered: dict[tuple[str, Lane], int] = {}  # the head of our last answer, which the peer may not have read yet
         self._linked: dict[tuple[str, Lane], int] = {}  # the size from which that answer was linked
+        self._underway: dict[tuple[str, Lane], int] = {}  # the head of a pouch that must be there by now, and has no answer yet
         self._shown: dict[str, int] = {}  # the head that it cosigned last as our witness
 
     def size(self, peer: str) -> int:
         """The size to link from; 0 before first contact."""
         return self._sizes.get(peer, 0)
 
-    def offer(self, peer: str, head: Head) -> HeadOffer:
-        """A head for a pouch, linked from what the peer has confirmed by now, or to it where that is beyond this head."""
-        there = self.size(peer)
+    def offer(self, peer: str, lane: Lane, head: Head) -> HeadOffer:
+        """A head for a pouch of this lane, linked from what the peer has confirmed by now, or to it where that is beyond this head."""
+        there = max(self.size(peer), self._underway.get((peer, _other(lane)), 0))
         return HeadOffer(there, self._log.link(there, head), head.note)
 
     def answer(self, peer: str, lane: Lane, yours: int, head: Head) -> HeadOffer:
@@ -39,7 +40,7 @@ class Links:
         What we answered in the other lane meanwhile was read first, unless it was lost: ``yours`` would then stay behind it. So was a head
         that was shown to it as our witness, unless its record was put back.
         """
-        mine, other = (peer, lane), (peer, Lane.ROUTINE if lane is Lane.URGENT else Lane.URGENT)
+        mine, other = (peer, lane), (peer, _other(lane))
         if yours < self._linked.get(mine, 0):
             self._answered.pop(other, None)
             self._shown.pop(peer, None)
@@ -49,10 +50,20 @@ class Links:
 
     def hint(self, peer: str, size: int) -> bool:
         """A 409 says from which size our head must be linked. False when that is beyond our log: then ask for that head."""
+        for lane in Lane:
+            self.landed(peer, lane)
         if size > self._log.head().size:
             return False
         self._sizes[peer] = size
         return True
+
+    def arrived(self, peer: str, lane: Lane, size: int) -> None:
+        """A pouch of this lane left so long ago that the peer will have confirmed its head, of this size: its answer takes longer."""
+        self._underway[peer, lane] = size
+
+    def landed(self, peer: str, lane: Lane) -> None:
+        """It has its answer, or gets none."""
+        self._underway.pop((peer, lane), None)
 
     def told(self, peer: str, size: int) -> None:
         """A pouch of the peer's, or an answer not taken yet, says how far it has confirmed our log. An older one changes nothing.
@@ -89,3 +100,8 @@ class Links:
         self._answered.clear()
         self._linked.clear()
         self._shown.clear()
+        self._underway.clear()
+
+
+def _other(lane: Lane) -> Lane:
+    return Lane.ROUTINE if lane is Lane.URGENT else Lane.URGENT

@@ -121,13 +121,19 @@ class Outbox:
             self._wraps.make((row for row in rows if row.state is State.QUEUED), bag.peer, key)
         return None
 
+    def beside(self, bag: Bag) -> Bag | None:
+        """What else is due while the answer to this pouch is being taken, to be addressed; None when nothing is. Raises as ``bag``."""
+        head = self._log.head()
+        rows, more = self._due.rows(bag.peer, bag.lane, head.size, beside=[row.id for row in bag.rows])
+        return self._pack(bag.peer, bag.lane, head, rows, more=more) if rows else None
+
     def address(self, bag: Bag, heard: Heard | None = None) -> Bag:
         """The frame of what was packed, its head linked from what the peer has confirmed by now. ``heard``: by an answer not taken yet."""
         peer, greatest = bag.peer, self._peers.greatest(bag.peer)
         if heard is not None:
             self._links.told(peer, heard.ours_there)
             greatest = max(greatest, heard.theirs)
-        offer = self._links.offer(peer, bag.head)
+        offer = self._links.offer(peer, bag.lane, bag.head)
         opened, told = self._log.introduction(bag.head), self._heads.tell(peer, bag.head)
         about = pouch.PouchHead(bag.lane, offer, greatest, self._directory_version(), told, opened=opened)
         bag.frame = pouch.encode_pouch(about, bag.items)

@@ -137,10 +137,11 @@ class Peers:
         self.successors.confirmed(tx, head, lambda: self.keep_note(tx, head))
         return judgement
 
-    def accuse(self, tx: Tx, origin: str, error: HeadError) -> None:
-        """Keep a fork proof, log it, and take nothing more from that origin."""
-        if error.fork is not None:
-            self.keep_fork(tx, origin, error.fork)
+    def accuse(self, writer: Writer, origin: str, error: HeadError) -> None:
+        """Keep the fork proof, if it is one, log it, and take nothing more from that origin."""
+        fork = error.fork
+        if fork is not None:
+            writer.run(lambda tx: self.keep_fork(tx, origin, fork))
 
     def keep_fork(self, tx: Tx, origin: str, fork: ForkProof) -> bool:
         """Keep a verified fork proof of this log, the first one: logged as ``forked``, and nothing more is taken. Whether it is new."""

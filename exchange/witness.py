@@ -11,7 +11,6 @@ clock is in doubt: a line says when it was made. We never see an entry. (C2SP tl
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from exchange.log import Tx
 from exchange.peers import Peers
@@ -63,7 +62,7 @@ class Witness:
             lines = self._sign(head, self._keys)
             self._writer.run(lambda tx: self._confirm(tx, head, offer, lines))
         except HeadError as error:
-            self._writer.run(partial(self._peers.accuse, origin=head.origin, error=error))
+            self._peers.accuse(self._writer, head.origin, error)
             raise
         return lines
 

@@ -26,6 +26,7 @@ from exchange.log import Growth, Log, Tx
 from exchange.ports import Clock
 from protocol.errors import LocalError, RogatoryError
 
+TOGETHER = 64  # items of a pouch or an answer that are stored by one change: what is urgent waits for no more of them
 T = TypeVar("T")
 _GROUP = 256  # functions per commit
 _GROUP_MS = 50  # after so long a group takes nothing more that can wait: what bounds the time an urgent one waits behind it
@@ -79,7 +80,8 @@ class Writer:
 
     def run_first(self, change: Callable[[Tx], T]) -> T:
         """Do before all else what is short and holds nothing urgent: no group need be small because it came."""
-        return self.result(self._queue(self._urgent, _Job(change, Future(), spoken=True)))
+        future: Future[T] = self._queue(self._urgent, _Job(change, Future(), spoken=True))
+        return self.result(future)
 
     def submit_unhurried(self, change: Callable[[Tx], T]) -> Future[T]:
         """Queue a state change that nobody waits for: it goes along with the next group, within hundredths of a second."""
@@ -194,7 +196,7 @@ class Writer:
                     raise
                 tx.end(undo=True)
                 if isinstance(error, RogatoryError):  # its frames would hold the whole group, and themselves, until cycles are looked for
-                    error = error.with_traceback(None)  # noqa: PLW2901
+                    error = error.with_traceback(None)
                 job.future.set_exception(error)
             else:
                 tx.end()

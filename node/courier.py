@@ -39,7 +39,9 @@ from protocol.heads import HeadError
 
 _PREKEYS_EVERY = 6 * limits.HOUR
 _IDLE = 60.0  # seconds: look again although nobody woke us
-_LINKS = 10  # times that one pouch leaves, its head linked anew each time
+_THERE = 0.015  # seconds after which the head of a pouch counts as confirmed by the peer, for what leaves in the other lane meanwhile
+_MOMENT, _MOMENTS = 0.005, 10  # seconds, times: an answer that is linked from the other lane's answer may arrive before it
+_LINKS = 10  # pouches in a row that leave for nothing, each linked anew
 _URGENT_FIRST = 30.0  # seconds after a start that routine waits at most for what is urgent
 _HASTEN_EVERY = 5 * limits.SECOND  # a peer that calls all the time and takes nothing is not tried more often
 _log = structlog.get_logger("courier")
@@ -63,14 +65,16 @@ class _Flight:
     bag: Bag
     answer: asyncio.Task[bytes | RogatoryError]
     left: int
+    there: asyncio.TimerHandle
 
 
 @dataclass
 class _Lane:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     flight: _Flight | None = None  # left before the answer to the one before it was taken
+    busy: bool = False  # a pouch is on its way, or its answer is being taken
     most: int = limits.POUCH_ITEMS  # items of the next pouch: fewer after relinks, for a smaller one is sooner there
-    unlinked: int = 0  # answers in a row that could not be taken, and whose items waited for the pouch that had left
+    unlinked: int = 0  # pouches in a row whose head, or that of whose answer, was not linked from the right size
 
 
 class PeerCourier:
@@ -202,7 +206,11 @@ class PeerCourier:
             if bag is None:
                 return False
             flight = self._depart(bag, tasks)
-        await self._land(flight, tasks)
+        state.busy = True
+        try:
+            await self._land(flight, tasks)
+        finally:
+            state.busy = False
         state.most = min(2 * state.most, limits.POUCH_ITEMS)
         return True
 
@@ -220,7 +228,8 @@ class PeerCourier:
         return await asyncio.to_thread(self._exchange.outbox.bag, self.peer, lane, most)
 
     def _depart(self, bag: Bag, tasks: asyncio.TaskGroup) -> _Flight:
-        return _Flight(bag, tasks.create_task(self._call(bag)), monotonic_ms())
+        there = self._loop.call_later(_THERE, self._exchange.links.arrived, self.peer, bag.lane, bag.head.size)
+        return _Flight(bag, tasks.create_task(self._call(bag)), monotonic_ms(), there)
 
     async def _call(self, bag: Bag) -> bytes | RogatoryError:
         try:
@@ -231,11 +240,11 @@ class PeerCourier:
     async def _land(self, flight: _Flight, tasks: asyncio.TaskGroup) -> None:
         """Take the answer of one pouch. While the other lane is faster, its head is linked anew and it leaves again."""
         retries, state = self._exchange.retries, self._lanes[flight.bag.lane]
-        for attempt in itertools.count(1):
+        while True:
             bag = flight.bag
             try:
                 answer = await self._answer(flight, tasks)
-                await asyncio.to_thread(self._exchange.answers.take, bag, answer)
+                await self._take(bag, answer, tasks)
             except (ProtocolError, PassingError) as error:
                 error.__traceback__ = None  # its frames hold the flight, which holds it: a pouch each, until cycles are looked for
                 if not await self._relinks(error):
@@ -245,18 +254,49 @@ class PeerCourier:
                 self._landed(flight, answer)
                 state.unlinked = 0
                 return
-            if state.flight is not None or bag.head.origin != self._exchange.log.origin:
-                state.unlinked += 1
-                if state.unlinked < _LINKS:
-                    return  # packed again after the one that has left meanwhile, or under the new log
-            if _LINKS in (attempt, state.unlinked):
+            state.unlinked += 1
+            if state.unlinked == _LINKS:
                 state.unlinked = 0
                 await asyncio.to_thread(retries.failed, bag, protocol_codes.HEAD_UNLINKED.code)
                 raise PassingError(protocol_codes.HEAD_UNLINKED, f"{_LINKS} times", seconds=5)
-            if attempt > 1:
+            if state.flight is not None or bag.head.origin != self._exchange.log.origin:
+                return  # packed again after the one that has left meanwhile, or under the new log
+            if state.unlinked > 1:
                 bag = bag.shortened()
                 state.most = len(bag.rows)
             flight = self._depart(await asyncio.to_thread(self._exchange.outbox.address, bag), tasks)
+
+    async def _take(self, bag: Bag, answer: bytes, tasks: asyncio.TaskGroup) -> None:
+        """Take an answer. What became urgent meanwhile leaves beside it."""
+        state = self._lanes[bag.lane]
+        beside = None
+        if bag.lane is Lane.URGENT and state.wake.is_set() and state.flight is None:
+            beside = tasks.create_task(self._beside(bag, answer, tasks))
+        try:
+            for moment in itertools.count(1):
+                try:
+                    return await asyncio.to_thread(self._exchange.answers.take, bag, answer)
+                except HeadError as error:
+                    if moment > _MOMENTS or not self._is_early(bag.lane, answer, error):
+                        raise
+                await asyncio.sleep(_MOMENT)
+        finally:
+            if beside is not None:
+                state.flight = await beside
+
+    def _is_early(self, lane: Lane, answer: bytes, error: HeadError) -> bool:
+        """Whether this answer is linked from one of the other lane, which was made before it and is not taken yet."""
+        linked = pouch.parse_head(answer)[0].head.old_size
+        return error.code is protocol_codes.HEAD_UNLINKED and linked > error.greatest and any(
+            each.busy for other, each in self._lanes.items() if other is not lane
+        )
+
+    async def _beside(self, bag: Bag, answer: bytes, tasks: asyncio.TaskGroup) -> _Flight | None:
+        try:
+            following = await asyncio.to_thread(self._exchange.outbox.beside, bag)
+        except RogatoryError:
+            return None  # whatever it is, the next pouch meets it again
+        return None if following is None else await self._follow(following, bag, answer, tasks)
 
     async def _relinks(self, error: RogatoryError) -> bool:
         """Whether this refusal only asks for a head linked from another size."""
@@ -284,6 +324,8 @@ class PeerCourier:
         async with asyncio.TaskGroup() as group:
             ahead = group.create_task(self._ahead(bag)) if bag.more else None
             answer = await flight.answer
+        flight.there.cancel()
+        self._exchange.links.landed(self.peer, bag.lane)
         if isinstance(answer, RogatoryError):
             raise answer
         following = None if ahead is None else ahead.result()

@@ -134,6 +134,32 @@ def test_a_pouch_packed_ahead_is_linked_by_the_answer_before_it(pair: World) -> 
     assert _consigned(pair) == 1 + MANY
 
 
+def test_a_pouch_beside_one_that_must_be_there_is_linked_from_its_head(pair: World) -> None:
+    """That one has no answer yet, so nothing is confirmed; the peer has its head all the same."""
+    a, b = pair.exchanges[A], pair.exchanges[B]
+    routine = _routine(pair)
+    answer = b.inbox.receive(A, routine.frame)
+    a.links.arrived(B, Lane.ROUTINE, routine.head.size)
+    urgent = _urgent(pair)
+    later = b.inbox.receive(A, urgent.frame)
+    a.links.landed(B, Lane.ROUTINE)
+    a.answers.take(routine, answer)
+    a.answers.take(urgent, later)
+    assert _consigned(pair) == 1 + MANY + 1
+
+
+def test_a_pouch_that_was_not_there_yet_costs_one_link(pair: World) -> None:
+    a, b = pair.exchanges[A], pair.exchanges[B]
+    routine = _routine(pair)
+    a.links.arrived(B, Lane.ROUTINE, routine.head.size)
+    urgent = _urgent(pair)
+    with pytest.raises(HeadError) as caught:
+        b.inbox.receive(A, urgent.frame)
+    a.links.hint(B, caught.value.greatest)
+    a.answers.take(urgent, b.inbox.receive(A, a.outbox.address(urgent).frame))
+    assert _consigned(pair) == 1 + 1
+
+
 def _visit(world: World, us: str, witness: str) -> int:
     """What ``Visits`` does: the witness signs our head, outside any pouch; its size."""
     ours, theirs = world.exchanges[us], world.exchanges[witness]

@@ -362,6 +362,64 @@ async def test_the_next_full_pouch_is_there_before_an_answer_is_taken(tmp_path, 
         assert count(net, "xb-ca", Consigned) == len(sent)
 
 
+async def test_what_became_urgent_meanwhile_leaves_before_the_answer_is_taken(tmp_path, monkeypatch):
+    async with peers(tmp_path, carry=False) as net:
+        a, b = net["xa-ca"].exchange, net["xb-ca"].exchange
+        take, receive = a.answers.take, b.inbox.receive
+        sent, early = [net.world.send("xa-ca", "xb-ca", b"{}", lane=Lane.URGENT)], []
+        second = threading.Event()
+
+        def receiving(peer, frame):
+            if len(sent) == 1:
+                sent.append(net.world.send("xa-ca", "xb-ca", b"{}", lane=Lane.URGENT))
+                net["xa-ca"].couriers["xb-ca"].wake(Lane.URGENT)
+            else:
+                second.set()
+            return receive(peer, frame)
+
+        def taking(bag, frame):
+            if not early:
+                early.append(second.wait(20))
+            take(bag, frame)
+
+        monkeypatch.setattr(b.inbox, "receive", receiving)
+        monkeypatch.setattr(a.answers, "take", taking)
+        net["xa-ca"].carry_to("xb-ca")
+        await until(lambda: len(sent) == 2, "the second")
+        for submission in sent:
+            await net.settled(submission.hash)
+        assert early == [True]
+        assert count(net, "xb-ca", Consigned) == 2
+
+
+@pytest.mark.parametrize("busy", [True, False])
+async def test_HEAD_2_an_answer_before_the_one_that_it_is_linked_from(tmp_path, monkeypatch, busy):
+    """It is taken a moment later while the other lane has one on its way; else the pouch leaves again."""
+    async with peers(tmp_path, carry=False) as net:
+        a, b = net["xa-ca"].exchange, net["xb-ca"].exchange
+        take, receive = a.answers.take, b.inbox.receive
+        taken, received = [], []
+
+        def taking(bag, frame):
+            taken.append(frame)
+            if len(taken) == 1:
+                raise HeadError(protocol_codes.HEAD_UNLINKED, "too early", greatest=-1)
+            take(bag, frame)
+
+        def receiving(peer, frame):
+            answer = receive(peer, frame)
+            received.append(answer)
+            return answer
+
+        monkeypatch.setattr(a.answers, "take", taking)
+        monkeypatch.setattr(b.inbox, "receive", receiving)
+        sent = net.world.send("xa-ca", "xb-ca", b"{}", lane=Lane.URGENT)
+        net["xa-ca"].carry_to("xb-ca")
+        net["xa-ca"].couriers["xb-ca"]._lanes[Lane.ROUTINE].busy = busy
+        await net.settled(sent.hash)
+        assert (len(taken), len(received)) == ((2, 1) if busy else (2, 2))
+
+
 async def test_POI_2_a_peer_whose_answers_are_never_linked_is_given_up_for_a_while(tmp_path, monkeypatch):
     async with peers(tmp_path, carry=False) as net:
         taken = []
