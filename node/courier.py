@@ -228,7 +228,8 @@ class PeerCourier:
         return await asyncio.to_thread(self._exchange.outbox.bag, self.peer, lane, most)
 
     def _depart(self, bag: Bag, tasks: asyncio.TaskGroup) -> _Flight:
-        there = self._loop.call_later(_THERE, self._exchange.links.arrived, self.peer, bag.lane, bag.head.size)
+        seconds = _THERE if self._client.asks else _IDLE  # nobody knows when a peer that collects comes for it
+        there = self._loop.call_later(seconds, self._exchange.links.arrived, self.peer, bag.lane, bag.head.size)
         return _Flight(bag, tasks.create_task(self._call(bag)), monotonic_ms(), there)
 
     async def _call(self, bag: Bag) -> bytes | RogatoryError:
@@ -270,7 +271,7 @@ class PeerCourier:
         """Take an answer. What became urgent meanwhile leaves beside it."""
         state = self._lanes[bag.lane]
         beside = None
-        if bag.lane is Lane.URGENT and state.wake.is_set() and state.flight is None:
+        if bag.lane is Lane.URGENT and self._client.asks and state.wake.is_set() and state.flight is None:
             beside = tasks.create_task(self._beside(bag, answer, tasks))
         try:
             for moment in itertools.count(1):

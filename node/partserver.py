@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +21,7 @@ from exchange import codes as exchange_codes
 from exchange.exchange import Exchange
 from exchange.partsin import Upload
 from node import codes
-from node.peerrequest import PEER, next_chunk, query_uint
+from node.peerrequest import PEER, narrow, next_chunk, query_uint
 from protocol import codes as protocol_codes
 from protocol import limits
 from protocol.errors import PassingError, ProtocolError
@@ -31,7 +30,6 @@ T = TypeVar("T")
 
 _BLOCK: Final = 1 << 20  # bytes that are checked and written at one go
 _PIECES: Final = 256  # or so many pieces, however small
-_WINDOW: Final = 2 << 20  # bytes of a connection that the kernel keeps for us: lost, and sent again, when it is cut
 _AT_WORK: Final = 4  # blocks at once, of all uploads: the other worker threads are for what cannot wait
 
 
@@ -97,7 +95,7 @@ class PartServer:
         left = upload.left
         if (request.content_length or 0) > left:
             raise ProtocolError(protocol_codes.PART_LENGTH, "longer than announced")
-        _narrow(request)
+        narrow(request.transport)
         behind: asyncio.Future[None] | None = None
         try:
             while left and (block := await self._block(request, left)):
@@ -145,13 +143,6 @@ class PartServer:
         begun = asyncio.get_running_loop().run_in_executor(None, work)
         begun.add_done_callback(lambda _: self._working.release())
         return begun
-
-
-def _narrow(request: web.Request) -> None:
-    """Bound what the kernel takes in for an upload: it grows with the line, to more than a cut should cost."""
-    connection = request.transport.get_extra_info("socket") if request.transport is not None else None
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW // 2)  # the kernel doubles it
 
 
 def _part(request: web.Request) -> tuple[bytes, int]:

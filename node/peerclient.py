@@ -28,6 +28,7 @@ from keys.directory.view import Directory
 from keys.transport import peer_authority
 from node import codes
 from node.peerconnector import FORBIDDEN, PeerConnector
+from node.peerrequest import narrow
 from protocol import addcheckpoint, limits
 from protocol import codes as protocol_codes
 from protocol.entries import Lane
@@ -114,6 +115,7 @@ class PeerClient:
             async with self._session("EVIDENCE").get(url, allow_redirects=False, ssl=self._context()) as response:
                 if response.status != HTTPStatus.OK:
                     raise _refusal(response, await _read(response, None))
+                narrow(response.connection and response.connection.transport)
                 async for chunk in response.content.iter_chunked(1 << 20):
                     yield chunk
 

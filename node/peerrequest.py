@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
+from typing import Final
 
 from aiohttp import web
 
@@ -12,6 +14,7 @@ from node import codes
 from protocol import codes as protocol_codes
 from protocol.errors import PassingError, ProtocolError
 
+_WINDOW: Final = 2 << 20  # bytes
 PEER: web.RequestKey[str] = web.RequestKey("peer", str)
 
 
@@ -38,6 +41,13 @@ async def next_chunk(request: web.Request, seconds: float) -> bytes:
             chunk, _ = await request.content.readchunk()
             if chunk or request.content.at_eof():
                 return chunk
+
+
+def narrow(transport: asyncio.BaseTransport | None) -> None:
+    """Bound what the kernel takes in of evidence: it grows with the line, and is lost, and sent again, when that is cut."""
+    connection = None if transport is None else transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW // 2)  # the kernel doubles it
 
 
 def query_uint(request: web.Request, name: str) -> int:
