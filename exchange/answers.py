@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -102,19 +103,23 @@ class Answers:
     def _store_all(self, bag: Bag, about: pouch.PouchHead, head: Head, items: list[_Item]) -> None:
         """Some at a time, each complete in itself. What is settled is told whatever becomes of the others."""
         store = partial(self._store_answers, bag=bag, about=about, head=head)
-        futures = [
+        waiting = deque(
             self._writer.submit(partial(store, items=items[at : at + TOGETHER]), urgent=bag.lane is Lane.URGENT, spoken=False)
             for at in range(0, max(1, len(items)), TOGETHER)  # an answer to a pouch without items has a head all the same
-        ]
+        )
         settled: list[tuple[Row, State]] = []
+
+        def settle() -> None:
+            stored = self._writer.result(waiting.popleft())
+            settled.extend(stored)
+
         try:
-            for future in futures:
-                stored = self._writer.result(future)
-                settled += stored
+            while waiting:
+                settle()
         finally:
-            for future in futures:
+            while waiting:
                 with suppress(RogatoryError, sqlite3.Error):
-                    self._writer.result(future)
+                    settle()
             self._wraps.forget(row.id for row, _ in settled)
             if settled:
                 self.on_settled([Notice(row.hash, row.message_id, bag.peer, bag.lane, state, row.time) for row, state in settled])

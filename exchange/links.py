@@ -23,6 +23,7 @@ class Links:
         self._answered: dict[tuple[str, Lane], int] = {}  # the head of our last answer, which the peer may not have read yet
         self._linked: dict[tuple[str, Lane], int] = {}  # the size from which that answer was linked
         self._underway: dict[tuple[str, Lane], int] = {}  # the head of a pouch that must be there by now, and has no answer yet
+        self._guesses: dict[str, bool] = {}  # whether that helps with this peer: as it would have, or did not, when it last refused a head
         self._shown: dict[str, int] = {}  # the head that it cosigned last as our witness
 
     def size(self, peer: str) -> int:
@@ -31,7 +32,8 @@ class Links:
 
     def offer(self, peer: str, lane: Lane, head: Head) -> HeadOffer:
         """A head for a pouch of this lane, linked from what the peer has confirmed by now, or to it where that is beyond this head."""
-        there = max(self.size(peer), self._underway.get((peer, _other(lane)), 0))
+        guess = self._underway.get((peer, _other(lane)), 0) if self._guesses.get(peer, True) else 0
+        there = max(self.size(peer), guess)
         return HeadOffer(there, self._log.link(there, head), head.note)
 
     def answer(self, peer: str, lane: Lane, yours: int, head: Head) -> HeadOffer:
@@ -50,10 +52,11 @@ class Links:
 
     def hint(self, peer: str, size: int) -> bool:
         """A 409 says from which size our head must be linked. False when that is beyond our log: then ask for that head."""
-        for lane in Lane:
-            self.landed(peer, lane)
         if size > self._log.head().size:
             return False
+        guesses = [self._underway[peer, lane] for lane in Lane if (peer, lane) in self._underway]
+        if guesses:
+            self._guesses[peer] = size in guesses
         self._sizes[peer] = size
         return True
 

@@ -104,7 +104,8 @@ class Writer:
     def result(self, future: Future[T]) -> T:
         """Wait for something submitted; without a thread, by stepping."""
         while self._thread is None and not future.done():
-            self.step()
+            if not self.step():  # whoever took it has died
+                raise LocalError(codes.STORE_STOPPED)
         try:
             return future.result()
         finally:

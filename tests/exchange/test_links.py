@@ -159,6 +159,17 @@ def test_a_pouch_that_was_not_there_yet_costs_one_link(pair: World) -> None:
     a.answers.take(urgent, b.inbox.receive(A, a.outbox.address(urgent).frame))
     assert _consigned(pair) == 1 + 1
 
+    def linked_from(underway: int) -> int:
+        a.links.arrived(B, Lane.ROUTINE, underway)
+        return a.links.offer(B, Lane.URGENT, a.log.head()).old_size
+
+    pair.send(A, B, b"{}")
+    size = a.log.head().size
+    assert linked_from(size) == a.links.size(B) < size  # on a line like that nothing is guessed any more
+    a.links.hint(B, size)  # until a guess would have been right
+    pair.send(A, B, b"{}")
+    assert linked_from(a.log.head().size) == a.log.head().size > size
+
 
 def _visit(world: World, us: str, witness: str) -> int:
     """What ``Visits`` does: the witness signs our head, outside any pouch; its size."""

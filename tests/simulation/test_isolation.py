@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 2
+SEEDS = 8
 
 
 def test_I9_no_peer_makes_another_wait() -> None:
