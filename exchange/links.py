@@ -23,7 +23,7 @@ class Links:
         self._answered: dict[tuple[str, Lane], int] = {}  # the head of our last answer, which the peer may not have read yet
         self._linked: dict[tuple[str, Lane], int] = {}  # the size from which that answer was linked
         self._underway: dict[tuple[str, Lane], int] = {}  # the head of a pouch that must be there by now, and has no answer yet
-        self._guesses: dict[str, bool] = {}  # whether that helps with this peer: as it would have, or did not, when it last refused a head
+        self._guesses: dict[str, bool] = {}  # whether that helps with this peer: it would have when it last refused a head
         self._shown: dict[str, int] = {}  # the head that it cosigned last as our witness
 
     def size(self, peer: str) -> int:
@@ -32,7 +32,7 @@ class Links:
 
     def offer(self, peer: str, lane: Lane, head: Head) -> HeadOffer:
         """A head for a pouch of this lane, linked from what the peer has confirmed by now, or to it where that is beyond this head."""
-        guess = self._underway.get((peer, _other(lane)), 0) if self._guesses.get(peer, True) else 0
+        guess = self._underway.get((peer, _other(lane)), 0) if self._guesses.get(peer) else 0
         there = max(self.size(peer), guess)
         return HeadOffer(there, self._log.link(there, head), head.note)
 
