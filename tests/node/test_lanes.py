@@ -28,7 +28,7 @@ async def test_a_link_of_64_kbit_that_is_up_a_tenth_of_the_time_delivers_the_urg
                 routine = [net.world.send("xa-ca", "xb-ca", b'{"text":"%s"}' % (b"x" * 60_000)) for _ in range(20)]
                 sent = net.world.send("xa-ca", "xb-ca", b"{}", lane=Lane.URGENT)
                 net["xa-ca"].carry_to("xb-ca")
-                await until(lambda: net.state(sent.hash) == "delivered", "the urgent one", limit=240)
+                await until(lambda: net.state(sent.hash) == "delivered", "the urgent one", limit=600)  # mostly 100 s: chance decides in which of the two seconds an attempt falls
                 assert any(net.state(each.hash) == "queued" for each in routine)  # the link could not carry them all
             finally:
                 weather.cancel()
