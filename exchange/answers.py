@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from collections import deque
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -26,12 +24,12 @@ from exchange.repeats import Repeats
 from exchange.retries import Retries
 from exchange.witnessed import WitnessedHeads
 from exchange.wraps import Wraps
-from exchange.writer import TOGETHER, Writer
+from exchange.writer import TOGETHER, Writer, settle
 from protocol import cbor, codes, delivery, limits, pouch
 from protocol.checkpoint import Head
 from protocol.delivery import Event, State
 from protocol.entries import Consigned, Lane, Place, Receipted, Refused
-from protocol.errors import ProtocolError, RogatoryError
+from protocol.errors import ProtocolError
 from protocol.heads import HeadError
 
 _RECEIPT = ("state", "last_code", "receipt", "receipt_index", "receipt_path", "receipt_note")  # columns of a delivery
@@ -103,23 +101,19 @@ class Answers:
     def _store_all(self, bag: Bag, about: pouch.PouchHead, head: Head, items: list[_Item]) -> None:
         """Some at a time, each complete in itself. What is settled is told whatever becomes of the others."""
         store = partial(self._store_answers, bag=bag, about=about, head=head)
-        waiting = deque(
+        futures = [
             self._writer.submit(partial(store, items=items[at : at + TOGETHER]), urgent=bag.lane is Lane.URGENT, spoken=False)
             for at in range(0, max(1, len(items)), TOGETHER)  # an answer to a pouch without items has a head all the same
-        )
+        ]
         settled: list[tuple[Row, State]] = []
 
-        def settle() -> None:
-            stored = self._writer.result(waiting.popleft())
+        def take(future: Future[list[tuple[Row, State]]]) -> None:
+            stored = self._writer.result(future)
             settled.extend(stored)
 
         try:
-            while waiting:
-                settle()
+            settle(partial(take, future) for future in futures)
         finally:
-            while waiting:
-                with suppress(RogatoryError, sqlite3.Error):
-                    settle()
             self._wraps.forget(row.id for row, _ in settled)
             if settled:
                 self.on_settled([Notice(row.hash, row.message_id, bag.peer, bag.lane, state, row.time) for row, state in settled])

@@ -14,10 +14,8 @@ moves the head record first, then its messages and their entries. The numbers ar
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -40,7 +38,7 @@ from exchange.store import Store
 from exchange.urgentquota import UrgentQuota
 from exchange.witness import Witness
 from exchange.witnessed import WitnessedHeads
-from exchange.writer import TOGETHER, Writer
+from exchange.writer import TOGETHER, Writer, settle
 from keys.storage import StorageKey
 from protocol import arrival, body, cbor, limits, merkle, pouch
 from protocol import codes as protocol_codes
@@ -136,27 +134,23 @@ class Inbox:
         """Judge and store all items. What is new is told whatever becomes of the others: it rings also while nothing can be answered."""
         store = partial(self._store_outcomes, about=about, head=head, peer=setting.peer)
         urgent = about.lane is Lane.URGENT
-        waiting: deque[tuple[list[bytes], list[Outcome], Future[Stored]]] = deque()
         stored: list[Outcome] = []
         fresh: list[Notice] = []
 
-        def settle() -> None:
-            outcomes, told = self._stored(store, setting.peer, *waiting.popleft(), urgent=urgent)
-            stored.extend(outcomes)
+        def take(raws: list[bytes], outcomes: list[Outcome], future: Future[Stored]) -> None:
+            known, told = self._stored(store, setting.peer, raws, outcomes, future, urgent=urgent)
+            stored.extend(known)
             fresh.extend(told)
 
+        waits: list[Callable[[], None]] = []
+        judged = self._judge_all(raws, setting, head)
+        for at in range(0, max(1, len(raws)), TOGETHER):  # a pouch without items has a head all the same
+            outcomes = judged[at : at + TOGETHER]
+            future = self._writer.submit(partial(store, outcomes=outcomes), urgent=urgent)
+            waits.append(partial(take, raws[at : at + TOGETHER], outcomes, future))
         try:
-            judged = self._judge_all(raws, setting, head)
-            for at in range(0, max(1, len(raws)), TOGETHER):  # a pouch without items has a head all the same
-                outcomes = judged[at : at + TOGETHER]
-                future = self._writer.submit(partial(store, outcomes=outcomes), urgent=urgent)
-                waiting.append((raws[at : at + TOGETHER], outcomes, future))
-            while waiting:
-                settle()
+            settle(waits)
         finally:
-            while waiting:
-                with suppress(RogatoryError, sqlite3.Error):
-                    settle()
             if fresh:
                 self.on_consigned(fresh)
         return stored

@@ -17,8 +17,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from exchange import codes
@@ -238,6 +239,18 @@ class Writer:
                 queue.clear()
         _fail([*group, *waiting], dead)
         self._on_fatal(dead)
+
+
+def settle(waits: Iterable[Callable[[], object]]) -> None:
+    """Wait for each of several changes, whatever becomes of the others. Raises the first error; later ones of ours are its consequences."""
+    waiting = deque(waits)
+    try:
+        while waiting:
+            waiting.popleft()()
+    finally:
+        while waiting:
+            with suppress(RogatoryError, sqlite3.Error):
+                waiting.popleft()()
 
 
 def _tell(done: list[_Done], *, spoken: bool) -> None:
