@@ -16,6 +16,7 @@ MAKEFLAGS += --no-print-directory
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
+COMPILED := $(VENV)/.compiled
 
 help:
 	@echo "rogatory: make TARGET"
@@ -24,15 +25,15 @@ help:
 	@echo
 	@echo "Choose the interpreter with PYTHON=/path/to/python3 (3.11 or newer; default: $(PYTHON))."
 
-setup: $(DEV) ## make .venv with everything that the other targets need
+setup: $(DEV) $(COMPILED) ## make .venv with everything that the other targets need
 
-demo: $(RUN) ## see everything work: three authorities on this machine
+demo: $(COMPILED) ## see everything work: three authorities on this machine
 	@$(BIN)/rogatory demo
 
-demo-once: $(RUN) ## the same without questions; proofs go to OUT=DIR, the last line is JSON
+demo-once: $(COMPILED) ## the same without questions; proofs go to OUT=DIR, the last line is JSON
 	@$(BIN)/rogatory demo --once --out "$(OUT)" --json
 
-test: $(DEV) ## run the tests, or some: TESTS=tests/protocol
+test: $(DEV) $(COMPILED) ## run the tests, or some: TESTS=tests/protocol
 	@$(BIN)/python -m pytest -q $(TESTS)
 
 lint: $(DEV) ## ruff: style and banned calls
@@ -46,14 +47,14 @@ contracts: $(DEV) ## import-linter: who may import whom
 
 check: lint types contracts test ## all four
 
-bench: $(RUN) ## measure this machine: BENCH="exchange --seconds 20 --json"
+bench: $(COMPILED) ## measure this machine: BENCH="exchange --seconds 20 --json"
 	@$(BIN)/rogatory bench $(BENCH)
 
-peers: $(RUN) ## measure real peers beside it, in turn: PEERS="--rounds 3 --seconds 15"
+peers: $(COMPILED) ## measure real peers beside it, in turn: PEERS="--rounds 3 --seconds 15"
 	@bench/peers/setup.sh $(PYTHON) .peers
 	@$(BIN)/python bench/peers/run.py --peers .peers --rogatory $(BIN)/rogatory $(PEERS)
 
-campaign: $(DEV) ## look for mistakes for MINUTES=90, and write to docs/campaigns.md what was tried
+campaign: $(DEV) $(COMPILED) ## look for mistakes for MINUTES=90, and write to docs/campaigns.md what was tried
 	@$(BIN)/python -m tests.faults.campaign --minutes $(MINUTES)
 
 vectors: $(DEV) ## write the test vectors again; they must not change
@@ -68,10 +69,16 @@ lock: ## resolve the dependencies anew and write requirements*.txt
 
 clean: ## remove what make made
 	rm -rf $(VENV) .lock .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f protocol/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): requirements.txt requirements-build.txt pyproject.toml deploy/setup.sh
 	@deploy/setup.sh $(PYTHON) $(VENV) requirements.txt requirements-build.txt
+	@touch $@
+
+# After every change of the source: what is compiled goes before what is written.
+$(COMPILED): $(RUN) deploy/compile.py $(wildcard protocol/*.py)
+	@$(BIN)/python deploy/compile.py
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUN)

@@ -39,6 +39,16 @@ if ! "$venv/bin/python" -c '' 2>/dev/null; then
     "$python" -m venv "$venv"
 fi
 
+# What every message passes is compiled (deploy/compile.py); without a compiler all works, slower. Debian's headers are for Debian's Python.
+case " $* " in *requirements-build.txt*)
+    missing=
+    command -v cc >/dev/null || missing="gcc libc6-dev"
+    headers=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    case $headers in /usr/include/*) [ -e "$headers/Python.h" ] || missing="$missing python3-dev" ;; esac
+    [ -z "$missing" ] || install_debian $missing || true
+    ;;
+esac
+
 # The tests watch a node's calls from outside, let them fail, and move its clock; what cannot be installed skips its tests.
 case " $* " in *requirements-dev.txt*)
     missing=

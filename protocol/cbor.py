@@ -113,7 +113,8 @@ def _write_map(put: Callable[[bytes], object], value: Mapping[int, Value], depth
     if depth == 0:
         raise ValueError("nested deeper than the profile allows")
     put(_head(5, len(value)))
-    for key in sorted(value):
+    keys: list[Any] = sorted(value)  # not list[int]: in machine code True would be 1 before it is looked at
+    for key in keys:
         if type(key) is not int or not 0 <= key < limits.CBOR_KEY:
             raise ValueError(f"map key {key!r}")
         put(_UINTS[key])

@@ -24,7 +24,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from exchange.exchange import Exchange
 from exchange.log import Tx
@@ -35,11 +35,14 @@ from keys.suite import SUITE
 from node.benches.unwired import carry, letters, opened, prekeys, received
 from node.clock import SystemClock
 from protocol.entries import Accessed, Act, Filler
+from protocol.envelope import parse_envelope
 
 _BATCH: Final = 512  # messages that one process hands to another at once
 _QUEUED: Final = 4096  # submitted and not carried yet: enough for full pouches
 _OFFICER: Final = bytes(range(1, 17))
 Told = Callable[[int], None]
+_Handed: TypeAlias = tuple[bytes, bytes, bytes, bytes, int]
+"""A sealed message as its bytes: an envelope itself, where it is compiled, is nothing that one process can hand to another."""
 
 
 def quiet(done: int) -> None:
@@ -107,7 +110,7 @@ class _Submitting(threading.Thread):
         self._due = threading.Event()
         exchange.outbox.on_queued = lambda peer, lane: self._due.set()
         spawn = multiprocessing.get_context("spawn")
-        self._sealed: Queue[list[Sealed]] = spawn.Queue(maxsize=8)
+        self._sealed: Queue[list[_Handed]] = spawn.Queue(maxsize=8)
         given = (exchange.directory().network_id, exchange.us, peer, messages, body, self._sealed)
         self._sealing: BaseProcess = spawn.Process(target=_seal, args=given, daemon=True)
         self._sealing.start()
@@ -117,8 +120,9 @@ class _Submitting(threading.Thread):
         waiting: deque[Future[Submission]] = deque()
         done = 0
         while done < self._messages:
-            for sealed in self._sealed.get():
+            for raw, secret, body, conversation, sequence in self._sealed.get():
                 self._room.acquire()
+                sealed = Sealed(parse_envelope(raw), secret, body, conversation, sequence)
                 waiting.append(self._exchange.outbox.submit(sealed))
                 done += 1
             self._told(done)
@@ -137,14 +141,14 @@ class _Submitting(threading.Thread):
         self._due.clear()
 
 
-def _seal(network_id: bytes, us: str, peer: str, messages: int, body: int, out: Queue[list[Sealed]]) -> None:
+def _seal(network_id: bytes, us: str, peer: str, messages: int, body: int, out: Queue[list[_Handed]]) -> None:
     """In a process of its own: seal."""
     clock = SystemClock()
     with TemporaryDirectory() as folder:
         sealer = Sealer(network_id, us, SUITE, PartFiles(Path(folder)), os.urandom)
         made = islice(letters(lambda draft: sealer.seal(draft, clock.now()), clock.now, peer, body), messages)
         while batch := list(islice(made, _BATCH)):
-            out.put(batch)
+            out.put([(one.envelope.raw, one.secret, one.body, one.conversation, one.sequence) for one in batch])
 
 
 def _receive(home: Path, asked: Connection) -> None:

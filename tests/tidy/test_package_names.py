@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from deploy.compile import MODULES, why_not
 from tests.tidy.source import FOLDERS, ROOT
 
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 FOREIGN = "raise SystemExit('a foreign package was imported')\n"
 
 
@@ -26,6 +29,15 @@ def test_the_wheel_has_one_top_level_name(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {"rogatory"}
     assert {f"rogatory/{folder}/__init__.py" for folder in FOLDERS} <= set(names)
     assert "rogatory/bench/floor.py" in names
+
+
+def test_the_wheel_brings_the_machine_code_and_the_source(wheel: Path) -> None:
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {f"rogatory/protocol/{name}{suffix}" for name in MODULES for suffix in (".py", SUFFIX)} <= set(names)
+    assert not wheel.name.endswith("-any.whl")
 
 
 def test_foreign_packages_of_the_same_names_are_never_imported(wheel: Path, tmp_path: Path) -> None:
