@@ -71,10 +71,16 @@ class _Flight:
 @dataclass
 class _Lane:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    rung: bool = False  # ``ring`` will be called, by the loop
     flight: _Flight | None = None  # left before the answer to the one before it was taken
     busy: bool = False  # a pouch is on its way, or its answer is being taken
     most: int = limits.POUCH_ITEMS  # items of the next pouch: fewer after relinks, for a smaller one is sooner there
     unlinked: int = 0  # pouches in a row whose head, or that of whose answer, was not linked from the right size
+
+    def ring(self) -> None:
+        """Wake who waits for something to be due."""
+        self.rung = False
+        self.wake.set()
 
 
 class PeerCourier:
@@ -106,9 +112,10 @@ class PeerCourier:
 
     def wake(self, lane: Lane) -> None:
         """Something is due: it is committed. Safe from any thread."""
-        wake = self._lanes[lane].wake
-        if not wake.is_set():  # else it is cleared before one looks what is due: no need to ring for each message
-            self._loop.call_soon_threadsafe(wake.set)
+        state = self._lanes[lane]
+        if not state.rung and not state.wake.is_set():  # else one looks what is due after this: no need to ring for each message
+            state.rung = True
+            self._loop.call_soon_threadsafe(state.ring)
 
     def there(self) -> None:
         """The peer has called while we thought it away: nothing waits any longer for its next attempt. From the loop's thread."""
