@@ -121,7 +121,8 @@ class Answers:
     def _store_answers(self, tx: Tx, bag: Bag, about: pouch.PouchHead, head: Head, items: list[_Item]) -> list[tuple[Row, State]]:
         self._peers.confirm(tx, head, about.head)
         self._links.confirmed(tx, bag.peer, about.yours)
-        notes = {p.head.origin: self._peers.keep_note(tx, p.head) for *_, p in items if isinstance(p, Checked)}
+        heads = {checked.head.origin: checked.head for *_, checked in items if isinstance(checked, Checked)}
+        notes = {origin: self._peers.keep_note(tx, each) for origin, each in heads.items()}
         if any(isinstance(item.reply, pouch.Receipt | pouch.Wants) for item in items):
             self._peers.keep_note(tx, bag.head)  # receipts cite this head of ours; an exported proof is under the head cited
         settled = []

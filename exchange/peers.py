@@ -167,8 +167,7 @@ class Peers:
     def keep_note(self, tx: Tx, head: Head) -> int:
         """The row of a note that a stored proof needs; the first note of a size is the one kept."""
         tx.db.execute("INSERT OR IGNORE INTO note (origin, size, note) VALUES (?,?,?)", (head.origin, head.size, head.note))
-        row = tx.db.execute("SELECT id, note FROM note WHERE origin=? AND size=?", (head.origin, head.size)).fetchone()
-        return int(row[0])
+        return int(tx.db.execute("SELECT id FROM note WHERE origin=? AND size=?", (head.origin, head.size)).fetchone()[0])
 
     def _is_forked(self, origin: str) -> bool:
         row = self._store.reader().execute("SELECT forked FROM peer_head WHERE origin=?", (origin,)).fetchone()

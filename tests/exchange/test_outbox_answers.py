@@ -11,7 +11,10 @@ import pytest
 
 from exchange.bag import Bag
 from exchange.exchange import Exchange
+from exchange.log import Tx
+from exchange.peers import Peers
 from protocol import cbor, limits, merkle, pouch
+from protocol.checkpoint import Head
 from protocol.delivery import Event
 from protocol.entries import Consigned, Entry, Filler, Lane, Place, Receipted, Refused, TreeHead, Undelivered
 from protocol.errors import LocalError, ProtocolError, RogatoryError
@@ -97,6 +100,24 @@ def _not_taken(answering: Answering, answer: Answer | bytes, code: str) -> None:
     with changes(answering.a):
         answering.a.answers.take(answering.bag, frame)
     assert answering.state() == ("queued", code)
+
+
+def test_what_the_receipts_of_an_answer_share_is_written_once(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their head's note and ours: with each statement the interpreter's lock is let go, and waited for again."""
+    answering = Answering(answering.world, 8)
+    receipts = [answering.entry(number) for number in range(8)]
+    frame = answering.frame(*(answering.renewed(receipt) for receipt in receipts))
+    kept: list[str] = []
+    keep = Peers.keep_note
+
+    def keep_note(self: Peers, tx: Tx, head: Head) -> int:
+        kept.append(head.origin)
+        return keep(self, tx, head)
+
+    monkeypatch.setattr(Peers, "keep_note", keep_note)
+    answering.a.answers.take(answering.bag, frame)
+    assert {answering.state(number)[0] for number in range(8)} == {"delivered"}
+    assert sorted(kept) == sorted({answering.a.log.head().origin, answering.b.log.head().origin})
 
 
 def test_ANS_7_a_receipt_is_stored_with_its_proof(answering: Answering) -> None:
