@@ -84,7 +84,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise LocalError(codes.STORE_OPEN, f"{path}: {error}") from None
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=4000", "cache_size=-16384", "temp_store=MEMORY"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=16000", "cache_size=-16384", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error as error:
         connection.close()

@@ -101,7 +101,7 @@ class Bench:
         import exchange.store
 
         def pragma(sql: str) -> str:
-            if sql == "PRAGMA wal_autocheckpoint=4000":
+            if sql.startswith("PRAGMA wal_autocheckpoint="):
                 return f"PRAGMA wal_autocheckpoint={self.checkpoint}"
             return PRAGMAS[self.mistake](sql)
 
