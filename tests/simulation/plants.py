@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import node.reconciler
@@ -168,19 +169,18 @@ def _plaintext_kept(world: Any, patches: Patches) -> None:
 
     def write(self: Upload, *pieces: bytes) -> None:
         check = self.check
-        update = check.update
 
         def opened(data: bytes) -> bytes:
-            plain = update(data)
+            plain = check.update(data)
             with open(f"{self.file.path}.plain", "ab") as file:
                 file.write(plain)
             return plain
 
-        check.update = opened  # type: ignore[method-assign]
+        self.check = SimpleNamespace(update=opened, finalize=check.finalize)  # type: ignore[assignment]
         try:
             real(self, *pieces)
         finally:
-            check.update = update  # type: ignore[method-assign]
+            self.check = check
 
     patches.set(Upload, "write", write)
 
