@@ -26,7 +26,8 @@ import structlog
 from exchange import codes as exchange_codes
 from exchange.bag import Bag
 from exchange.exchange import Exchange
-from node.breaker import Breaker
+from node import codes
+from node.breaker import MOST, Breaker
 from node.clock import monotonic_ms
 from node.evidencecourier import EvidenceCourier
 from node.mailbox import Mailbox
@@ -153,23 +154,27 @@ class PeerCourier:
 
     async def _run_lane(self, lane: Lane, tasks: asyncio.TaskGroup) -> None:
         state = self._lanes[lane]
-        if lane is Lane.ROUTINE:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_URGENT_FIRST):
-                    await self._nothing_urgent()
+        gives_way = _URGENT_FIRST  # seconds that it waits at most for what is urgent
         while True:
+            if lane is Lane.ROUTINE and gives_way:
+                await self._nothing_urgent(gives_way)
             await self._client.ready(lane)
             state.wake.clear()
             more = await self._attempt(lambda: self._carry(lane, tasks), lane)
             if not more and state.flight is None:
                 await self._rest(lane, state)
+            gives_way = MOST[lane] if self.contacts.code == codes.PEER_UNREACHABLE.code else 0.0  # a thin line is the urgent one's
 
-    async def _nothing_urgent(self) -> None:
-        while True:
-            self._urgent_passed.clear()
-            if await asyncio.to_thread(self._exchange.due.next, self.peer, Lane.URGENT) is None:
-                return
-            await self._urgent_passed.wait()
+    async def _nothing_urgent(self, most: float) -> None:
+        """Until nothing urgent is due for the peer, but for what it wants later; so many seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most):
+                while True:
+                    self._urgent_passed.clear()
+                    due = await asyncio.to_thread(self._exchange.due.next, self.peer, Lane.URGENT)
+                    if due is None or due - self._exchange.clock.now() > 1000 * MOST[Lane.URGENT]:
+                        return
+                    await self._urgent_passed.wait()
 
     async def _rest(self, lane: Lane, state: _Lane) -> None:
         """Until something new is queued, or what waits is due again."""

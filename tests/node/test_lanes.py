@@ -28,10 +28,33 @@ async def test_a_link_of_64_kbit_that_is_up_a_tenth_of_the_time_delivers_the_urg
                 routine = [net.world.send("xa-ca", "xb-ca", b'{"text":"%s"}' % (b"x" * 60_000)) for _ in range(20)]
                 sent = net.world.send("xa-ca", "xb-ca", b"{}", lane=Lane.URGENT)
                 net["xa-ca"].carry_to("xb-ca")
-                await until(lambda: net.state(sent.hash) == "delivered", "the urgent one", limit=600)  # mostly 100 s: chance decides in which of the two seconds an attempt falls
+                await until(lambda: net.state(sent.hash) == "delivered", "the urgent one", limit=600)  # chance decides in which of the two seconds an attempt falls
                 assert any(net.state(each.hash) == "queued" for each in routine)  # the link could not carry them all
             finally:
                 weather.cancel()
+
+
+async def test_routine_gives_way_while_a_peer_cannot_be_reached_and_something_urgent_waits(tmp_path, monkeypatch):
+    """A line that is hardly there is the urgent lane's: a pouch of routine would fill it for minutes."""
+    monkeypatch.setattr("node.courier._URGENT_FIRST", 0.2)
+    async with peers(tmp_path, carry=False) as net:
+        net.world.exchange_prekeys()
+        (nobody,) = free_ports(1)
+        member = net.world.directory.member("xb-ca")
+        net.world.directory.members["xb-ca"] = dataclasses.replace(member, address=("127.0.0.1", nobody))
+        routine = net.world.send("xa-ca", "xb-ca", b"{}")
+        urgent = net.world.send("xa-ca", "xb-ca", b"{}", lane=Lane.URGENT)
+        net["xa-ca"].carry_to("xb-ca")
+        await until(lambda: _attempts(net, urgent) >= 4, "attempts", limit=60)
+        assert _attempts(net, routine) == 1
+        net.world.directory.members["xb-ca"] = dataclasses.replace(member, address=("127.0.0.1", net["xb-ca"].port))
+        await until(lambda: net.state(routine.hash) == "delivered", "both", limit=60)
+        assert net.state(urgent.hash) == "delivered"
+
+
+def _attempts(net, sent):
+    query = "SELECT attempts FROM delivery WHERE hash=?"
+    return net.world.exchanges["xa-ca"].store.reader().execute(query, (sent.hash,)).fetchone()[0]
 
 
 async def _weather(link):
