@@ -17,6 +17,7 @@ from pathlib import Path
 from exchange import codes
 from protocol.errors import LocalError
 
+CARRY_OVER = 16_000  # pages of the WAL that a commit carries over into the database: 64 MiB, so that hot pages are seldom written twice
 _NAME = "exchange.sqlite"
 
 
@@ -84,8 +85,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise LocalError(codes.STORE_OPEN, f"{path}: {error}") from None
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=16000", "cache_size=-16384", "temp_store=MEMORY"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "cache_size=-16384", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CARRY_OVER}")
     except sqlite3.Error as error:
         connection.close()
         raise LocalError(codes.STORE_OPEN, f"{path}: {error}") from None

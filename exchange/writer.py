@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, TypeVar
 from exchange import codes
 from exchange.log import Growth, Log, Tx
 from exchange.ports import Clock
+from exchange.store import CARRY_OVER
 from protocol.errors import LocalError, RogatoryError
 
 TOGETHER = 64  # items of a pouch or an answer that are stored by one change: what is urgent waits for no more of them
@@ -33,6 +34,7 @@ _GROUP = 256  # functions per commit
 _GROUP_MS = 50  # after so long a group takes nothing more that can wait: what bounds the time an urgent one waits behind it
 _GROUP_BESIDE, _GROUP_BESIDE_MS = 32, 5  # the same while urgent ones come
 _BESIDE_MS = 1000  # since the last urgent one
+_CARRY_BESIDE = CARRY_OVER // 4  # pages of the WAL, while urgent ones come: they wait for no more of it
 _UNCERTAIN = frozenset({codes.GUARD_WRITE, codes.GUARD_LOST})  # after them nobody knows what the guard holds: it is read again at a start
 _PATIENCE = 0.02  # seconds that what is not hurried waits for a group to go along with
 
@@ -65,6 +67,7 @@ class Writer:
         self._routine: deque[_Job] = deque()
         self._unhurried: deque[_Job] = deque()
         self._urgent_at = -_BESIDE_MS
+        self._carries = CARRY_OVER
         self._passed_over = False  # the last group was urgent alone while others waited: next time some go along
         self._dead: LocalError | None = None
         self._stopping = False
@@ -159,8 +162,7 @@ class Writer:
     def _group(self, taken: list[_Job]) -> Iterator[_Job]:
         """What goes into one commit, taken from the queues while it is being written: what comes in urgently meanwhile goes along."""
         started, urgent, routine = self._clock.now(), 0, 0
-        beside = 0 <= started - self._urgent_at < _BESIDE_MS
-        most, longest = (_GROUP_BESIDE, _GROUP_BESIDE_MS) if beside else (_GROUP, _GROUP_MS)
+        most, longest = (_GROUP_BESIDE, _GROUP_BESIDE_MS) if self._beside(started) else (_GROUP, _GROUP_MS)
         passed = first = self._passed_over
         while True:
             if self._urgent and not (first and self._routine):
@@ -204,8 +206,21 @@ class Writer:
                 tx.end()
                 done.append((job, result))
         growth = self._log.write(tx)
+        self._bound_checkpoint(taken)
         db.execute("COMMIT")
         return growth
+
+    def _beside(self, now: int) -> bool:
+        """Whether urgent ones come these days."""
+        return 0 <= now - self._urgent_at < _BESIDE_MS
+
+    def _bound_checkpoint(self, group: list[_Job]) -> None:
+        """How much of the WAL the commit of this group may carry over: often a little beside urgent ones, but not in a group of theirs."""
+        often = self._beside(self._clock.now()) and not any(job.urgent for job in group)
+        pages = _CARRY_BESIDE if often else CARRY_OVER
+        if pages != self._carries:
+            self._carries = pages
+            self._db.execute(f"PRAGMA wal_autocheckpoint={pages}")
 
     def _abandon(self, group: list[_Job], error: sqlite3.Error) -> None:
         """The disk refused. A refused write leaves the last commit standing; a refused commit leaves nothing certain.

@@ -11,6 +11,7 @@ import pytest
 
 from exchange import codes
 from exchange.log import Growth, Tx
+from exchange.store import CARRY_OVER
 from exchange.writer import Writer
 from protocol import codes as protocol_codes
 from protocol.entries import Filler
@@ -253,3 +254,20 @@ def test_rows_of_a_change_are_written_or_undone_with_it(world: World, looks: boo
     steps.writer.step()
     found = world.exchanges["xa-ca"].store.writer.execute("SELECT key FROM meta WHERE key LIKE '_/_' ORDER BY key").fetchall()
     assert [key for (key,) in found] == ["a/1", "a/2", *([] if fails else ["b/1", "b/2"]), "c/1", "c/2"]
+
+
+def test_beside_urgent_ones_the_wal_is_carried_over_in_smaller_pieces_and_never_in_a_group_of_theirs(world: World) -> None:
+    """They wait for the commit that does it: 64 MiB take a tenth of a second."""
+    steps, db = Steps(world), world.exchanges["xa-ca"].store.writer
+
+    def pages(*, urgent: bool) -> int:
+        steps.queue("", urgent=urgent)
+        steps.step()
+        return int(db.execute("PRAGMA wal_autocheckpoint").fetchone()[0])
+
+    assert pages(urgent=False) == CARRY_OVER
+    assert pages(urgent=True) == CARRY_OVER
+    assert pages(urgent=False) == CARRY_OVER // 4
+    assert pages(urgent=True) == CARRY_OVER
+    world.clock.advance(1000)
+    assert pages(urgent=False) == CARRY_OVER
