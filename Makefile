@@ -57,11 +57,11 @@ peers: $(COMPILED) ## measure real peers beside it, in turn: PEERS="--rounds 3 -
 campaign: $(DEV) $(COMPILED) ## look for mistakes for MINUTES=90, and write to docs/campaigns.md what was tried
 	@$(BIN)/python -m tests.faults.campaign --minutes $(MINUTES)
 
-vectors: $(DEV) ## write the test vectors again; they must not change
+vectors: $(DEV) $(COMPILED) ## write the test vectors again; they must not change
 	@for one in tests/vectors/generate*.py; do $(BIN)/python -m "tests.vectors.$$(basename "$$one" .py)"; done
 	@git diff --stat --exit-code -- tests/vectors
 
-errors: $(DEV) ## write docs/errors.md from the codes
+errors: $(DEV) $(COMPILED) ## write docs/errors.md from the codes
 	@$(BIN)/python -m tests.tidy.errors > docs/errors.md.new && mv docs/errors.md.new docs/errors.md
 
 lock: ## resolve the dependencies anew and write requirements*.txt

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from deploy.compile import MODULES, why_not
+from deploy.compile import MODULES, SUFFIX, why_not
 from tests.tidy.source import FOLDERS, ROOT
 
-SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 FOREIGN = "raise SystemExit('a foreign package was imported')\n"
 
 
