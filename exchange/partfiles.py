@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from exchange.spoolfile import SpoolFile
+from exchange.spoolfile import SpoolFile, read_piece
 
 _READ = 1 << 20
 _INCOMING = re.compile(r"([0-9a-f]{64})-([1-9][0-9]{0,2})(?:\.partial)?")
@@ -100,9 +100,9 @@ class PartFiles:
 
 def read_chunks(path: Path, offset: int = 0) -> Iterator[bytes]:
     """The bytes of a file from ``offset`` on, a mebibyte at a time."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        while chunk := file.read(_READ):
+    with path.open("rb", buffering=0) as file:
+        while chunk := read_piece(file.fileno(), offset, _READ):
+            offset += len(chunk)
             yield chunk
 
 

@@ -1,6 +1,8 @@
-"""A file of ciphertext that grows: what was written goes to the disk while the rest still comes, so that its end waits for little.
+"""Files of ciphertext, larger than memory: how one grows, and how one is read, without filling the page cache.
 
-Its name is final after fsync of the file, rename, and fsync of the folder.
+What was written goes to the disk while the rest still comes, so that the end waits for little. What lies there, or was read, is
+forgotten: the database needs the cache, and a virtual machine pays for each page that it had given back to its host.
+A name is final after fsync of the file, rename, and fsync of the folder.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-_STRIDE: Final = 8 << 20  # bytes between two nudges to the kernel
+_STRIDE: Final = 8 << 20  # bytes between two nudges to the kernel; no folio of its cache is larger
+_BEHIND: Final = 32 << 20  # bytes until what was written should lie on the disk
 
 
 class Standing(NamedTuple):
@@ -39,7 +42,7 @@ class SpoolFile:
             self.size += count
             left = _beyond(left, count)
         if self.size - self._started >= _STRIDE:
-            self._start()
+            self._nudge()
 
     def standing(self) -> Standing:
         """How the file looks now."""
@@ -62,10 +65,22 @@ class SpoolFile:
             handle, self._handle = self._handle, -1
             os.close(handle)
 
-    def _start(self) -> None:
-        """Let the kernel begin to write back: it does on this advice, and keeps the pages that are not on the disk yet."""
+    def _nudge(self) -> None:
+        """Let the kernel begin to write back: it does on this advice, keeps pages that are not on the disk yet, and forgets the others."""
         os.posix_fadvise(self._handle, self._started, self.size - self._started, os.POSIX_FADV_DONTNEED)
         self._started = self.size
+        if self.size > _BEHIND:
+            os.posix_fadvise(self._handle, 0, self.size - _BEHIND, os.POSIX_FADV_DONTNEED)
+
+
+def read_piece(handle: int, at: int, size: int) -> bytes:
+    """These bytes of a file that is read from its beginning to its end: the next are asked for, these forgotten. Raises OSError."""
+    piece = os.pread(handle, size, at)
+    if piece:  # advice on no bytes would be advice on the whole file
+        os.posix_fadvise(handle, at + size, size, os.POSIX_FADV_WILLNEED)
+        behind = max(0, at - _STRIDE)  # what reached beyond the pieces before this one is still there
+        os.posix_fadvise(handle, behind, at + size - behind, os.POSIX_FADV_DONTNEED)
+    return piece
 
 
 def standing(path: Path) -> Standing | None:

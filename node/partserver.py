@@ -29,6 +29,7 @@ from protocol.errors import PassingError, ProtocolError
 T = TypeVar("T")
 
 _BLOCK: Final = 1 << 20  # bytes that are checked and written at one go
+_MOST: Final = 2 << 20  # bytes, while the block before is still at work: what came meanwhile goes with it
 _PIECES: Final = 256  # or so many pieces, however small
 _AT_WORK: Final = 4  # blocks at once, of all uploads: the other worker threads are for what cannot wait
 
@@ -98,7 +99,7 @@ class PartServer:
         narrow(request.transport)
         behind: asyncio.Future[None] | None = None
         try:
-            while left and (block := await self._block(request, left)):
+            while left and (block := await self._block(request, left, behind)):
                 if behind is not None:
                     await behind
                 left -= sum(map(len, block))
@@ -115,11 +116,16 @@ class PartServer:
         await self._work(upload.finish)
         return True
 
-    async def _block(self, request: web.Request, left: int) -> list[bytes]:
-        """The next pieces of the body, about a mebibyte; none at its end. Raises PART-LENGTH, PEER-TIME; what came before is kept."""
+    async def _block(self, request: web.Request, left: int, behind: asyncio.Future[None] | None) -> list[bytes]:
+        """The next pieces of the body, about a mebibyte, or what comes while ``behind`` works; none at its end.
+
+        Raises PART-LENGTH, PEER-TIME; what came before is kept.
+        """
         block: list[bytes] = []
         size = 0
-        while size < min(_BLOCK, left) and len(block) < _PIECES:
+        while size < left and len(block) < _PIECES:
+            if size >= _BLOCK and (size >= _MOST or behind is None or behind.done()):
+                break
             try:
                 piece = await next_chunk(request, self._piece)
             except (PassingError, ConnectionError, web.RequestPayloadError):

@@ -23,6 +23,7 @@ import aiohttp
 import structlog
 from aiohttp import hdrs
 
+from exchange.spoolfile import read_piece
 from keys.directory.endpoint import format_endpoint, may_dial
 from keys.directory.view import Directory
 from keys.transport import peer_authority
@@ -278,8 +279,7 @@ def _read_at(path: Path, at: int, size: int) -> bytes:
     """A piece of a file. It is opened each time, so that nobody must close it when a call ends in the middle. Raises FILE-ACCESS."""
     try:
         with path.open("rb", buffering=0) as file:
-            file.seek(at)
-            return file.read(size)
+            return read_piece(file.fileno(), at, size)
     except OSError as error:
         raise LocalError(codes.FILE_ACCESS, f"{path.name}: {error.strerror}") from None
 
