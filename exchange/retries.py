@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from exchange.bag import Bag, Row
 from exchange.due import Due
@@ -13,7 +14,8 @@ from protocol import codes, delivery, limits
 from protocol.delivery import Event
 from protocol.entries import Lane
 
-_FIRST, _MOST = 1 * limits.SECOND, 5 * limits.MINUTE
+MOST: Final = {Lane.URGENT: 30 * limits.SECOND, Lane.ROUTINE: 5 * limits.MINUTE}  # between two attempts, however many failed
+_FIRST = 1 * limits.SECOND
 _LATER_MOST = 1 * limits.HOUR  # whatever a peer asks for
 _CLOCKS = frozenset({codes.TIME_FUTURE.code, codes.TIME_CLOCK.code})  # it may be the peer's clock that is wrong: soon to be set right
 
@@ -26,11 +28,11 @@ class Retries:
 
     def postpone(self, tx: Tx, row: Row, code: str) -> None:
         """One more attempt that failed for this reason: the next one later, with full jitter."""
-        self._move(tx, row, code, self._clock.now() + self._backoff(row.attempts))
+        self._move(tx, row, code, self._clock.now() + self._backoff(tx, row))
 
     def later(self, tx: Tx, row: Row, code: str, seconds: int) -> None:
         """The peer asks for so many seconds: at least one after the first attempt, at most an hour, about clocks at most five minutes."""
-        now, most = self._clock.now(), _MOST if code in _CLOCKS else _LATER_MOST
+        now, most = self._clock.now(), MOST[Lane.ROUTINE] if code in _CLOCKS else _LATER_MOST
         self._move(tx, row, code, now + max(min(seconds * limits.SECOND, most), _FIRST * min(row.attempts, 1)))
 
     def bad(self, tx: Tx, row: Row, code: str) -> bool:
@@ -71,7 +73,8 @@ class Retries:
     def _move(self, tx: Tx, row: Row, code: str, due: int) -> None:
         tx.db.execute("UPDATE delivery SET attempts=attempts+1, last_code=?, due=? WHERE id=?", (code, due, row.id))
 
-    def _backoff(self, attempts: int) -> int:
-        """Full jitter (ms): anywhere up to twice the last bound, from 1 s to 5 min."""
-        bound = min(_FIRST << min(attempts, 16), _MOST)
+    def _backoff(self, tx: Tx, row: Row) -> int:
+        """Full jitter (ms): anywhere up to twice the last bound, from 1 s to what its lane waits at most."""
+        lane = tx.db.execute("SELECT lane FROM delivery WHERE id=?", (row.id,)).fetchone()[0]
+        bound = min(_FIRST << min(row.attempts, 16), MOST[Lane(lane)])
         return int.from_bytes(self._random(4), "big") % bound

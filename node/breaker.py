@@ -15,9 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from exchange import retries
+from protocol import limits
 from protocol.entries import Lane
 
-MOST: Final = {Lane.URGENT: 30.0, Lane.ROUTINE: 300.0}  # seconds
+MOST: Final = {lane: bound / limits.SECOND for lane, bound in retries.MOST.items()}  # seconds: as long as its deliveries wait
 _OBEYED: Final = 3600  # seconds: the longest Retry-After
 
 
