@@ -17,7 +17,7 @@ from pathlib import Path
 from exchange import codes
 from exchange.guard import Guard, Guarded, Standing
 from exchange.log import Log, Tx
-from exchange.peers import Peers
+from exchange.peering.peers import Peers
 from exchange.writer import Writer
 from protocol import merkle
 from protocol.checkpoint import Checkpoint, Head, sign_head

@@ -16,36 +16,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exchange.answers import Answers
-from exchange.contact import Contact
-from exchange.deadletters import DeadLetters
-from exchange.deadlines import Deadlines
-from exchange.due import Due
-from exchange.forks import Forks
+from exchange.evidence.partfiles import PartFiles
+from exchange.evidence.partsin import PartsIn
+from exchange.evidence.spool import Spool
+from exchange.export.holdings import Holdings
 from exchange.guard import Guard
-from exchange.holdings import Holdings
-from exchange.inbox import Inbox
-from exchange.links import Links
+from exchange.incoming.inbox import Inbox
+from exchange.incoming.urgentquota import UrgentQuota
 from exchange.log import Log, Tx
 from exchange.messages import Messages
 from exchange.notice import Notice
-from exchange.outbox import Outbox
-from exchange.partfiles import PartFiles
-from exchange.partsin import PartsIn
-from exchange.peers import Peers
+from exchange.outgoing.answers import Answers
+from exchange.outgoing.deadletters import DeadLetters
+from exchange.outgoing.deadlines import Deadlines
+from exchange.outgoing.due import Due
+from exchange.outgoing.outbox import Outbox
+from exchange.outgoing.retries import Retries
+from exchange.outgoing.sealing import Sealer
+from exchange.outgoing.wraps import Wraps
+from exchange.peering.contact import Contact
+from exchange.peering.forks import Forks
+from exchange.peering.links import Links
+from exchange.peering.peers import Peers
+from exchange.peering.prekeyshelf import PrekeyShelf
+from exchange.peering.succession import close_log, keep_closing, submit_again
+from exchange.peering.witness import Witness
+from exchange.peering.witnessed import WitnessedHeads
 from exchange.ports import Clock, Random
-from exchange.prekeyshelf import PrekeyShelf
 from exchange.repeats import Repeats
 from exchange.reserve import Reserve
-from exchange.retries import Retries
-from exchange.sealing import Sealer
-from exchange.spool import Spool
 from exchange.store import Store
-from exchange.succession import close_log, keep_closing, submit_again
-from exchange.urgentquota import UrgentQuota
-from exchange.witness import Witness
-from exchange.witnessed import WitnessedHeads
-from exchange.wraps import Wraps
 from exchange.writer import Writer
 from keys.directory.view import Directory as DirectoryView
 from keys.directory.view import LogState

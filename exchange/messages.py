@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from exchange import codes
+from exchange.evidence.partfiles import PartFiles, read_chunks
 from exchange.log import Log, Tx
-from exchange.partfiles import PartFiles, read_chunks
 from exchange.store import Store
 from exchange.writer import Writer
 from keys.storage import StorageKey

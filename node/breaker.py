@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from exchange import retries
+from exchange.outgoing import retries
 from protocol import limits
 from protocol.entries import Lane
 

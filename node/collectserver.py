@@ -19,8 +19,8 @@ from typing import Final
 from aiohttp import web
 
 from exchange import codes as exchange_codes
+from exchange.evidence.partfiles import read_chunks
 from exchange.exchange import Exchange
-from exchange.partfiles import read_chunks
 from node.gate import Gate
 from node.mailbox import Mailboxes
 from node.peerrequest import PEER, in_time, next_piece, query_uint

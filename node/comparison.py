@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from exchange.exchange import Exchange
-from exchange.witnessed import check_link
+from exchange.peering.witnessed import check_link
 from node.visits import look_at_own
 from node.witnesses import Witnesses
 from protocol import codes

@@ -20,8 +20,8 @@ from typing import Final
 import structlog
 
 from exchange import codes as exchange_codes
+from exchange.evidence.partfiles import is_sound
 from exchange.exchange import Exchange
-from exchange.partfiles import is_sound
 from node import codes
 from node.clock import monotonic_ms
 from node.mailbox import Mailbox

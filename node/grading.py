@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from exchange.exchange import Exchange
-from exchange.witnessed import Wanted
+from exchange.peering.witnessed import Wanted
 from node.witnesses import Witnesses
 from protocol.errors import RogatoryError
 from protocol.heads import HeadError

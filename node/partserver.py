@@ -18,8 +18,8 @@ from typing import Final, TypeVar
 from aiohttp import web
 
 from exchange import codes as exchange_codes
+from exchange.evidence.partsin import Upload
 from exchange.exchange import Exchange
-from exchange.partsin import Upload
 from node import codes
 from node.peerrequest import PEER, narrow, next_chunk, query_uint
 from protocol import codes as protocol_codes

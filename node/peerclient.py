@@ -23,7 +23,7 @@ import aiohttp
 import structlog
 from aiohttp import hdrs
 
-from exchange.spoolfile import read_piece
+from exchange.evidence.spoolfile import read_piece
 from keys.directory.endpoint import format_endpoint, may_dial
 from keys.directory.view import Directory
 from keys.transport import peer_authority

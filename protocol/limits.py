@@ -42,7 +42,7 @@ URGENT_MESSAGE: Final = 256 * KiB  # an urgent message is its body: it rings fir
 TTL: Final = 30 * DAY  # expires - created
 SKEW: Final = 300 * SECOND  # a created this far ahead of our clock is still taken
 
-# evidence on its way in (exchange/partsin.py, exchange/spool.py)
+# evidence on its way in (exchange/evidence/partsin.py, exchange/evidence/spool.py)
 UPLOADS_PEER: Final = 8  # at once, of one peer
 UPLOADS: Final = 64  # at once, of all
 PAUSED: Final = 10 * MINUTE  # the check of an upload that was cut is kept so long

@@ -14,14 +14,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from exchange.acts import Acts
-from exchange.cases import Cases
-from exchange.compose import Proposal
+from exchange.casework.acts import Acts
+from exchange.casework.cases import Cases
+from exchange.casework.compose import Proposal
+from exchange.casework.nametable import NameTable
+from exchange.casework.people import People, PersonKind, PersonRole
+from exchange.casework.unattended import load_policies
 from exchange.exchange import Exchange
-from exchange.nametable import NameTable
-from exchange.people import People, PersonKind, PersonRole
-from exchange.sealing import Attachment
-from exchange.unattended import load_policies
+from exchange.outgoing.sealing import Attachment
 from keys.storage import StorageKey
 from node.home import Home
 from protocol.entries import Lane

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from exchange.bag import Bag
 from exchange.exchange import Exchange, Identity
-from exchange.outbox import Submission
-from exchange.sealing import Attachment, Draft
+from exchange.outgoing.outbox import Submission
+from exchange.outgoing.sealing import Attachment, Draft
 from keys.directory import exercise, mirror, trust
 from keys.directory.view import Directory, Kind, OfficeRecord
 from keys.logkeys import LogKeyPair, WitnessKeyPair

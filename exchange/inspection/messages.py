@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from exchange.evidence.partfiles import is_sound
 from exchange.inspection.found import Notes, Scene
-from exchange.partfiles import is_sound
 from protocol import arrival, cbor, merkle, parts
 from protocol.delivery import State
 from protocol.entries import Consigned, Refused, Submitted, parse_entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from exchange.acts import SALT, commitment
+from exchange.casework.acts import SALT, commitment
 from exchange.inspection.found import Notes, Scene
 from protocol.errors import LocalError
 

@@ -25,8 +25,8 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from exchange.partfiles import read_chunks
-from exchange.sealing import Attachment, Draft, Sealed
+from exchange.evidence.partfiles import read_chunks
+from exchange.outgoing.sealing import Attachment, Draft, Sealed
 from keys.suite import SUITE
 from node.benches.cutproxy import cut_proxy
 from node.benches.independent import run_program

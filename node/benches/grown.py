@@ -26,11 +26,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeAlias
 
+from exchange.evidence.partfiles import PartFiles
 from exchange.exchange import Exchange
 from exchange.log import Tx
-from exchange.outbox import Submission
-from exchange.partfiles import PartFiles
-from exchange.sealing import Sealed, Sealer
+from exchange.outgoing.outbox import Submission
+from exchange.outgoing.sealing import Sealed, Sealer
 from keys.suite import SUITE
 from node.benches.unwired import carry, letters, opened, prekeys, received
 from node.clock import SystemClock

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from exchange.notice import Notice
-from exchange.outbox import Submission
-from exchange.sealing import Draft
+from exchange.outgoing.outbox import Submission
+from exchange.outgoing.sealing import Draft
 from node.node import Node
 from protocol import limits
 from protocol.delivery import State

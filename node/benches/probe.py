@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from exchange.notice import Notice
-from exchange.sealing import Draft
+from exchange.outgoing.sealing import Draft
 from node.benches.load import BODY
 from node.node import Node
 from protocol import limits

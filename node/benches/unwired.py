@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from exchange.exchange import Exchange
-from exchange.sealing import Draft, Sealed
+from exchange.outgoing.sealing import Draft, Sealed
 from keys.directory import trust
 from keys.keystore import Keystore
 from keys.passphrase import passphrase_from

@@ -26,7 +26,7 @@ import click
 
 from exchange.auditor.command import examine
 from exchange.auditor.report import Verdict
-from exchange.export import Exporter
+from exchange.export.export import Exporter
 from node import codes
 from node.benches.grown import fill_log, grow_pair
 from node.benches.pair import RECIPIENT, SENDER, Figures

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from exchange import codes as exchange_codes
-from exchange.acts import Acts
-from exchange.people import People, PersonKind, parse_office
+from exchange.casework.acts import Acts
+from exchange.casework.people import People, PersonKind, parse_office
 from exchange.ports import Random
 from exchange.writer import Writer
 from keys.keyfile import read_private

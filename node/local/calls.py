@@ -13,9 +13,9 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exchange import codes as exchange_codes
+from exchange.casework.once import Once
+from exchange.casework.people import Person
 from exchange.log import Tx
-from exchange.once import Once
-from exchange.people import Person
 from node import codes
 from node.local.apikeys import ApiKey
 from node.local.problems import CallError

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import aiohttp.http_parser
 
-from exchange.unattended import load_policies
+from exchange.casework.unattended import load_policies
 from keys.directory.view import Standing
 from keys.prekeys import read_published
 from keys.transport import validity

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from exchange import codes as exchange_codes
-from exchange.cases import Case, Outcome
+from exchange.casework.cases import Case, Outcome
 from node import logs
 from node.clock import monotonic_ms
 from node.local.calls import Answer, Body, Call, Route, parse_id

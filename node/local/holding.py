@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exchange.holdings import Held
+from exchange.export.holdings import Held
 from exchange.messages import SENT, Delivery, Message
 from node.local.instants import instant
 from node.local.rooms import Rooms

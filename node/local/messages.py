@@ -15,12 +15,12 @@ from aiohttp import web
 from pydantic import ConfigDict, Field
 
 from exchange import codes as exchange_codes
-from exchange.cases import READERS
-from exchange.compose import Proposal, form_bytes
+from exchange.casework.cases import READERS
+from exchange.casework.compose import Proposal, form_bytes
+from exchange.casework.people import Person
 from exchange.log import Tx
 from exchange.messages import RECEIVED, SENT, Message
-from exchange.people import Person
-from exchange.sealing import Attachment
+from exchange.outgoing.sealing import Attachment
 from node import codes, logs
 from node.clock import monotonic_ms
 from node.local.calls import Answer, Body, Call, Route, parse_id

@@ -7,8 +7,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from exchange import codes as exchange_codes
+from exchange.casework.people import PersonKind, parse_office, parse_role
 from exchange.log import Tx
-from exchange.people import PersonKind, parse_office, parse_role
 from node.local.calls import Answer, Body, Call, Route, parse_id
 from node.local.views import api_key_view, page, person_view
 

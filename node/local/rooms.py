@@ -11,17 +11,17 @@ from typing import Final, Protocol
 import structlog
 
 from exchange import codes as exchange_codes
-from exchange.acts import Acts
-from exchange.cases import Cases
-from exchange.deadlines import Late
+from exchange.casework.acts import Acts
+from exchange.casework.cases import Cases
+from exchange.casework.nametable import NameTable
+from exchange.casework.people import People
+from exchange.casework.unattended import load_policies
 from exchange.exchange import Exchange
-from exchange.export import Exporter
+from exchange.export.export import Exporter
 from exchange.messages import Message
-from exchange.nametable import NameTable
 from exchange.notice import Notice
-from exchange.people import People
+from exchange.outgoing.deadlines import Late
 from exchange.ports import Clock
-from exchange.unattended import load_policies
 from keys.directory.view import Directory
 from keys.storage import StorageKey
 from node import logs

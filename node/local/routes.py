@@ -17,7 +17,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from exchange import codes as exchange_codes
-from exchange.once import Once
+from exchange.casework.once import Once
 from node import codes
 from node.clock import monotonic_ms
 from node.local import drafts, messages, operation, outbox, people, streaming, uploading

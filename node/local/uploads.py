@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from exchange.outgoing.sealing import Reader
 from exchange.ports import Clock, Random
-from exchange.sealing import Reader
 from keys.suite import SUITE
 from node import codes
 from protocol import limits

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from exchange.cases import Case, Outcome
+from exchange.casework.cases import Case, Outcome
+from exchange.casework.people import Person
 from exchange.messages import SENT, Delivery, Message
-from exchange.people import Person
 from node.local.apikeys import ApiKey
 from node.local.holding import receipt_view, submission_view
 from node.local.instants import instant

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from exchange.sealing import Attachment, Draft
+from exchange.outgoing.sealing import Attachment, Draft
 from protocol import limits
 from protocol.entries import Lane
 from protocol.names import Office

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from exchange.exchange import Exchange, Identity
-from exchange.sealing import Draft
+from exchange.outgoing.sealing import Draft
 from keys.directory.view import Directory, Kind, LogRecord, LogState, Member, WitnessKeys
 from keys.logkeys import LogKeyPair
 from keys.prekeys import PrekeyStore

@@ -13,7 +13,7 @@ from exchange import ahead
 from exchange.auditor.examination import verify_bundle
 from exchange.auditor.report import Verdict
 from exchange.exchange import Exchange, Identity
-from exchange.export import Exporter
+from exchange.export.export import Exporter
 from exchange.guard import Standing
 from exchange.reconcile import Asked, judge, read_head
 from exchange.repeats import repeated

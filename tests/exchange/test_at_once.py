@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from exchange.exchange import Exchange
-from exchange.sealing import Draft
+from exchange.outgoing.sealing import Draft
 from protocol import limits, merkle, pouch
 from protocol.entries import Consigned, Filler, Forked, Lane, Receipted, parse_entry
 from protocol.errors import ProtocolError, RogatoryError

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from exchange.sealing import Draft
+from exchange.outgoing.sealing import Draft
 from protocol import limits
 from protocol.errors import LocalError
 from protocol.names import Office

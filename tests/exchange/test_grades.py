@@ -10,7 +10,7 @@ import pytest
 
 from exchange.auditor.examination import verify_bundle
 from exchange.auditor.report import Verdict
-from exchange.export import Exporter
+from exchange.export.export import Exporter
 from exchange.messages import Message
 from keys.directory.members import check_members
 from protocol import cbor, grades, limits

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from exchange.acts import Acts
+from exchange.casework.acts import Acts
+from exchange.casework.nametable import NameTable
+from exchange.casework.people import People, PersonKind, PersonRole
 from exchange.guard import read_guard
 from exchange.inspection.found import Notes, Scene
 from exchange.inspection.inspect import inspect, one_moment
-from exchange.nametable import NameTable
-from exchange.people import People, PersonKind, PersonRole
-from exchange.sealing import Attachment
+from exchange.outgoing.sealing import Attachment
 from keys.suite import SUITE
 from protocol import merkle, tiles
 from protocol.entries import Consigned, Filler, Receipted, Submitted, parse_entry

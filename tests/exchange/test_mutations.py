@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from exchange.export import Exporter
-from exchange.sealing import Attachment
+from exchange.export.export import Exporter
+from exchange.outgoing.sealing import Attachment
 from keys.suite import SUITE
 from protocol import merkle, pouch
 from protocol.checkpoint import verify_head

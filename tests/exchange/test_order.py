@@ -19,7 +19,7 @@ import pytest
 
 from exchange.exchange import Exchange
 from exchange.guard import Guarded
-from exchange.sealing import Draft
+from exchange.outgoing.sealing import Draft
 from protocol import limits
 from protocol.entries import Filler, Submitted
 from protocol.errors import LocalError, RogatoryError

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from exchange import codes, inbox, oddities
+from exchange import codes, oddities
 from exchange.exchange import Exchange
+from exchange.incoming import inbox
 from protocol import limits
 from protocol.delivery import Event, State
 from protocol.entries import Consigned, Lane
 from protocol.errors import LocalError
 from protocol.pouch import Bad
-from tests.exchange.test_outbox_answers import Answering
+from tests.exchange.outgoing.test_outbox_answers import Answering
 from tests.world import World
 
 # Every step of judging and storing an item: where it is found, and its name.

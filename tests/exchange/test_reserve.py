@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from exchange import codes
-from exchange.compose import Proposal
-from exchange.people import PersonKind, PersonRole
+from exchange.casework.compose import Proposal
+from exchange.casework.people import PersonKind, PersonRole
+from exchange.outgoing.sealing import Attachment
 from exchange.reserve import AGAIN, Reserve
-from exchange.sealing import Attachment
 from node.local.rooms import Host, Rooms
 from node.settings import parse_settings
 from protocol import limits

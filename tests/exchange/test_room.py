@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange.sealing import Attachment, Draft
+from exchange.outgoing.sealing import Attachment, Draft
 from keys.suite import SUITE
 from protocol import limits, merkle, tiles
 from protocol.checkpoint import verify_head

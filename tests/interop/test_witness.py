@@ -8,7 +8,7 @@ from typing import Any
 
 from exchange.auditor.report import Verdict
 from exchange.auditor.single import verify_proof_file
-from exchange.export import Exporter
+from exchange.export.export import Exporter
 from protocol import addcheckpoint
 from protocol.entries import Filler
 from protocol.names import witness_name

@@ -12,10 +12,10 @@ import pytest
 
 from exchange.backup import manifest
 from exchange.backup.manifest import check_name, parse_manifest
+from exchange.casework.nametable import NameTable
 from exchange.exchange import Exchange
 from exchange.guard import Standing
-from exchange.nametable import NameTable
-from exchange.sealing import Attachment
+from exchange.outgoing.sealing import Attachment
 from keys.directory import trust
 from keys.keystore import Keystore
 from node.backups import WRAPS_KEPT, make_backup, restore_backup, verify_backup

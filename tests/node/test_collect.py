@@ -8,7 +8,7 @@ import os
 import pytest
 
 from exchange import codes as exchange_codes
-from exchange.sealing import Attachment
+from exchange.outgoing.sealing import Attachment
 from node import codes as node_codes
 from node import collector, mailbox
 from node.exercise import free_ports

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from exchange import codes as exchange_codes
-from exchange.sealing import Attachment
+from exchange.outgoing.sealing import Attachment
 from node import codes
 from node.clock import monotonic_ms
 from node.peerclient import Patience, PeerRefusedError

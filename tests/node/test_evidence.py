@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from exchange.sealing import Attachment
+from exchange.outgoing.sealing import Attachment
 from node import democontent
 from node.cli.boundary import AnsweredError
 from node.exercise import free_ports

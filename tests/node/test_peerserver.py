@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from exchange import codes as exchange_codes
-from exchange.sealing import Attachment
+from exchange.outgoing.sealing import Attachment
 from keys.transport import TransportKey
 from node import codes
 from node.peerlistener import CONNECTIONS

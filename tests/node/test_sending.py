@@ -2,7 +2,7 @@
 
 import os
 
-from exchange.sealing import Attachment
+from exchange.outgoing.sealing import Attachment
 from node.sending import KEPT, Sending
 from protocol import limits
 from protocol.delivery import State

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from exchange.exchange import Exchange, Identity
-from exchange.sealing import Draft
+from exchange.outgoing.sealing import Draft
 from keys.prekeys import PrekeyStore
 from keys.storage import StorageKey
 from protocol import limits
@@ -235,7 +235,7 @@ def crash(seed: int, mistake: str = "", *, lies: bool = False) -> tuple[Bench, V
     """One crash seed."""
     import exchange.exchange
     import exchange.guard
-    import exchange.prekeyshelf
+    import exchange.peering.prekeyshelf
     import keys.prekeys
     from exchange.writer import Writer
 
@@ -245,7 +245,7 @@ def crash(seed: int, mistake: str = "", *, lies: bool = False) -> tuple[Bench, V
         patches.set(exchange.exchange, "Writer", lambda *args, **named: Writer(*args, **{**named, "threaded": False}))
         patches.set(exchange.guard, "os", exchange.guard.os)
         patches.set(keys.prekeys, "PrekeySecret", FastPrekeySecret)
-        patches.set(exchange.prekeyshelf, "sound_prekey", lambda public: True)
+        patches.set(exchange.peering.prekeyshelf, "sound_prekey", lambda public: True)
         bench.run()
     except Exception:
         if bench.ledger.violation is None:  # else it may have been caught on its way, and come back as another

@@ -12,14 +12,14 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import node.reconciler
+from exchange.evidence.partsin import Upload
 from exchange.guard import Guard, Guarded
+from exchange.incoming.seen import Seen
 from exchange.log import Log, Tx
-from exchange.partsin import Upload
+from exchange.outgoing.retries import Retries
+from exchange.outgoing.wraps import Wraps
+from exchange.peering.witness import Witness
 from exchange.reconcile import Finding, Verdict
-from exchange.retries import Retries
-from exchange.seen import Seen
-from exchange.witness import Witness
-from exchange.wraps import Wraps
 from protocol.checkpoint import Checkpoint, sign_head
 from protocol.entries import Receipted, Undelivered
 from protocol.heads import HeadError

@@ -216,11 +216,11 @@ class Patches:
 def watching() -> Iterator[Patches]:
     """Every point set, for as long as the block runs."""
     import exchange.backup.medium
+    import exchange.evidence.partsin
+    import exchange.evidence.spoolfile
     import exchange.guard
-    import exchange.outbox
-    import exchange.partsin
-    import exchange.peers
-    import exchange.spoolfile
+    import exchange.outgoing.outbox
+    import exchange.peering.peers
     import exchange.store
     import keys.prekeys
     import keys.sealedfile
@@ -231,13 +231,13 @@ def watching() -> Iterator[Patches]:
         patches.set(exchange.store, "_connect", lambda path: Watched(real(path)))
         patches.set(exchange.store, "threading", SimpleNamespace(local=SimpleNamespace))
         patches.set(exchange.guard, "os", WatchedOs("R9"))
-        patches.set(exchange.spoolfile, "os", WatchedOs("R2"))
+        patches.set(exchange.evidence.spoolfile, "os", WatchedOs("R2"))
         patches.set(keys.sealedfile, "os", WatchedOs("P1"))
-        patches.point(exchange.outbox.Outbox, "bag", "S2")
-        patches.point(exchange.peers.Peers, "judge", "W1")
+        patches.point(exchange.outgoing.outbox.Outbox, "bag", "S2")
+        patches.point(exchange.peering.peers.Peers, "judge", "W1")
         patches.point(exchange.backup.medium.Medium, "put", "B1")
         patches.point(exchange.backup.medium.Medium, "finish", "B1")
-        patches.point(exchange.partsin.Upload, "finish", "R3")
+        patches.point(exchange.evidence.partsin.Upload, "finish", "R3")
         patches.point(keys.prekeys.PrekeyStore, "open", "R4")
         patches.point(keys.prekeys.PrekeyStore, "_destroy", "P3")
         yield patches

@@ -48,7 +48,7 @@ class Outcome:
 def simulated(world: World) -> Iterator[Patches]:
     """Everything that a run replaces: the clocks, the writer's thread, and in most seeds the suite."""
     import exchange.exchange
-    import exchange.prekeyshelf
+    import exchange.peering.prekeyshelf
     import exchange.writer
     import keys.prekeys
     import node.breaker
@@ -71,7 +71,7 @@ def simulated(world: World) -> Iterator[Patches]:
         patches.set(node.reconciler, "SUITE", world.suite)
         if not world.plan.real:
             patches.set(keys.prekeys, "PrekeySecret", FastPrekeySecret)
-            patches.set(exchange.prekeyshelf, "sound_prekey", lambda public: True)
+            patches.set(exchange.peering.prekeyshelf, "sound_prekey", lambda public: True)
         yield patches
 
 

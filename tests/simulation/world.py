@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from exchange.exchange import Exchange
+from exchange.outgoing.sealing import Attachment, Draft
 from exchange.reconcile import Verdict
-from exchange.sealing import Attachment, Draft
 from exchange.store import Store
 from keys.directory import exercise
 from keys.directory.view import Directory, Kind

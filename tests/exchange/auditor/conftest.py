@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange.bundle import Materials
+from exchange.export.bundle import Materials
 from tests.exchange.auditor.export import Export
 from tests.exchange.auditor.world import World
 

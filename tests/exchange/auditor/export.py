@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exchange.auditor.examination import verify_bundle
 from exchange.auditor.report import Report, Verdict
-from exchange.bundle import Materials, write_bundle
+from exchange.export.bundle import Materials, write_bundle
 from protocol.proof import TlogProof, format_proof, parse_proof
 from tests.exchange.auditor.world import NOW, World
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from exchange import bundle as writer
-from exchange.bundle import Disclosure, Evidence, write_bundle
+from exchange.export import bundle as writer
+from exchange.export.bundle import Disclosure, Evidence, write_bundle
 from protocol.errors import LocalError, ProtocolError
 from protocol.policy import parse_policy
 from protocol.proof import parse_proof

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from exchange.auditor.__main__ import main
 from exchange.auditor.examination import TITLES
 from exchange.auditor.single import verify_proof_file
-from exchange.tilefolder import write_log
+from exchange.export.tilefolder import write_log
 from node.cli.verify import verify
 from protocol.policy import format_policy, policy_for
 from protocol.proof import format_proof

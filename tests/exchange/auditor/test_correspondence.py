@@ -10,7 +10,7 @@ import pytest
 
 from exchange.auditor.command import examine
 from exchange.auditor.report import Report, Verdict
-from exchange.export import Exporter
+from exchange.export.export import Exporter
 from protocol import limits
 from protocol.dossier import Row, Shown, encode_row, read_rows
 from protocol.entries import Consigned, Submitted, parse_entry

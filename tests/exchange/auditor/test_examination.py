@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from exchange.auditor.report import Verdict
-from exchange.bundle import Materials
+from exchange.export.bundle import Materials
 from keys.directory import found
 from keys.directory.rolekeys import Holder
 from keys.logkeys import LogKeyPair

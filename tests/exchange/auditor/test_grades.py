@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exchange.bundle import metadata_of
+from exchange.export.bundle import metadata_of
 from keys.directory import found, selfentry
 from protocol import limits
 from protocol.parts import PartName

@@ -12,7 +12,7 @@ import pytest
 
 from exchange.auditor.logfolder import audit_log
 from exchange.auditor.report import Check, Report, Verdict
-from exchange.tilefolder import write_log
+from exchange.export.tilefolder import write_log
 from keys.logkeys import LogKeyPair
 from protocol.entries import (
     Accessed,

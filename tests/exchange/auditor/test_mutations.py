@@ -20,7 +20,7 @@ from exchange.auditor import examination
 from exchange.auditor.anchor import Trust, check_trust
 from exchange.auditor.folder import Folder
 from exchange.auditor.report import Verdict
-from exchange.bundle import write_bundle
+from exchange.export.bundle import write_bundle
 from keys.directory.view import Directory
 from protocol.errors import ProtocolError
 from tests.exchange.auditor.export import Export

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from exchange.bundle import Disclosure, Evidence, Materials, metadata_of
+from exchange.export.bundle import Disclosure, Evidence, Materials, metadata_of
 from keys.directory import exercise
 from keys.directory.view import Directory, OfficeRecord
 from keys.logkeys import LogKeyPair, WitnessKeyPair

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from exchange.people import PersonKind, PersonRole
+from exchange.casework.people import PersonKind, PersonRole
 from node.exercise import free_ports
 from node.local.server import LocalServer
 from node.settings import parse_settings

@@ -29,7 +29,7 @@ ADVICE = {
     Wrong.BELOW_MINIMUM,
     Wrong.NO_CUSTODY,
 }
-# A form beside another, or beside its files: tests of pairs, tests/exchange/test_papers.py.
+# A form beside another, or beside its files: tests of pairs, tests/exchange/casework/test_papers.py.
 PAIRED = {Wrong.ANSWER_OTHER, Wrong.ANSWER_ITEM, Wrong.ANSWER_HASH, Wrong.ATTACHMENT_MISSING, Wrong.ATTACHMENT_OTHER}
 
 
