@@ -19,8 +19,8 @@ from typing import Final
 import structlog
 
 from exchange.exchange import Exchange
-from node.peerclient import PeerClient, PeerRefusedError
-from node.peerserver import refusal_of
+from node.carrying.peerclient import PeerClient, PeerRefusedError
+from node.peerport.peerserver import refusal_of
 from protocol import codes, limits, pouch
 from protocol.collect import Collect, Refusal, encode_collect, pouch_id
 from protocol.entries import Lane

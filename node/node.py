@@ -28,25 +28,26 @@ from keys.directory.view import Directory
 from keys.keystore import Keystore
 from keys.passphrase import passphrase_from
 from keys.transport import TransportKey
-from node import grading, housekeeping, logs
-from node.announcing import announce
+from node import housekeeping, logs
+from node.carrying.couriers import Couriers
+from node.carrying.mailbox import Mailboxes
+from node.carrying.network import Network
 from node.clock import SystemClock
 from node.collector import Collectors
-from node.comparison import Comparison
-from node.couriers import Couriers
 from node.home import Home
 from node.inspecting import watch_older
 from node.local.server import LocalServer
-from node.mailbox import Mailboxes
-from node.network import Network
 from node.opening import open_exchange
-from node.peerlistener import PeerListener
-from node.peerserver import PeerServer
-from node.reconciler import Reconciler
+from node.peerport.peerlistener import PeerListener
+from node.peerport.peerserver import PeerServer
 from node.settings import Settings, load_settings
-from node.visits import Visits
 from node.watch import Watch
-from node.witnesses import Witnesses
+from node.witnessing import grading
+from node.witnessing.announcing import announce
+from node.witnessing.comparison import Comparison
+from node.witnessing.reconciler import Reconciler
+from node.witnessing.visits import Visits
+from node.witnessing.witnesses import Witnesses
 from protocol.errors import LocalError
 
 _WORKERS = 16  # threads for cryptography and disk: a few that wait for the writer must not keep the others from work

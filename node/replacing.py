@@ -22,12 +22,12 @@ from keys.keystore import Keystore
 from keys.logkeys import LogKeyPair
 from keys.suite import SUITE
 from node import codes
+from node.carrying.network import Network
 from node.clock import SystemClock
 from node.home import Home
-from node.network import Network
 from node.opening import open_exchange
 from node.settings import Settings
-from node.witnesses import Witnesses
+from node.witnessing.witnesses import Witnesses
 from protocol.checkpoint import Head
 from protocol.errors import LocalError
 

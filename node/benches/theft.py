@@ -27,13 +27,13 @@ import click
 from keys.keystore import Keystore
 from keys.passphrase import passphrase_from
 from node import codes
+from node.carrying.network import Network
 from node.clock import SystemClock, monotonic_ms
-from node.demostage import raised
+from node.demo.stage import raised
 from node.home import Home
-from node.network import Network
 from node.opening import open_exchange
 from node.settings import load_settings
-from node.witnesses import Witnesses
+from node.witnessing.witnesses import Witnesses
 from protocol.entries import Filler
 from protocol.errors import LocalError, RogatoryError
 

@@ -27,7 +27,7 @@ EXIT_NO_NODE: Final = 5
 
 # name -> (module:attribute, help in the list). In the order of a node's life.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "demo": ("node.demo:demo", "See everything work: three authorities on this machine."),
+    "demo": ("node.demo.demo:demo", "See everything work: three authorities on this machine."),
     "init": ("node.cli.init:init", "Make a node's home, its keys and its request to join a network."),
     "run": ("node.cli.run:run", "Run the node of a home until it is stopped."),
     "status": ("node.cli.status:status", "What the running node is doing."),

@@ -20,13 +20,13 @@ from typing import Any
 from exchange.exchange import Exchange
 from keys.directory.view import Directory
 from keys.transport import client_context, server_context
+from node.carrying.courier import PeerCourier
+from node.carrying.mailbox import Mailboxes
+from node.carrying.peerclient import Patience, PeerClient
 from node.collector import Collector
-from node.courier import PeerCourier
 from node.exercise import free_ports
-from node.mailbox import Mailboxes
-from node.peerclient import Patience, PeerClient
-from node.peerlistener import PeerListener, Times
-from node.peerserver import PeerServer
+from node.peerport.peerlistener import PeerListener, Times
+from node.peerport.peerserver import PeerServer
 from protocol.delivery import State
 from tests.world import World, make_world
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from node.cli.client import NodeClient
 from node.clock import SystemClock
-from node.demostage import Actor
+from node.demo.stage import Actor
 from node.exercise import Place, World, found_world, free_ports
 from protocol import limits
 from protocol.errors import RogatoryError

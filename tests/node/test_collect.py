@@ -10,7 +10,8 @@ import pytest
 from exchange import codes as exchange_codes
 from exchange.outgoing.sealing import Attachment
 from node import codes as node_codes
-from node import collector, mailbox
+from node import collector
+from node.carrying import mailbox
 from node.exercise import free_ports
 from protocol import codes, limits
 from protocol.collect import Collect, encode_collect, pouch_id

@@ -11,10 +11,10 @@ import shutil
 import pytest
 
 from exchange.outgoing.sealing import Attachment
-from node import democontent
+from node.carrying.peerclient import Patience
 from node.cli.boundary import AnsweredError
+from node.demo import content
 from node.exercise import free_ports
-from node.peerclient import Patience
 from protocol import limits
 from protocol.delivery import State
 from protocol.entries import Consigned, Lane, Receipted, Undelivered
@@ -35,7 +35,7 @@ def records(files, sender="xa-ca/mla", recipient="xb-ca/mla"):
         {"path": str(f.path), "filename": f.path.name, "media_type": f.media_type, "role": f.role} for f in files
     ]  # fmt: skip
     return {
-        "from": sender, "to": [recipient], "kind": "MLA_RECORDS", "form": democontent.records_request(files), "attachments": attachments,
+        "from": sender, "to": [recipient], "kind": "MLA_RECORDS", "form": content.records_request(files), "attachments": attachments,
     }  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def refused(node, path, **query):
 
 
 async def test_200_MiB_cross_in_constant_memory_and_resume_after_every_cut(tmp_path):
-    files = list(democontent.make_files(tmp_path / "files", SIZE).values())[:3]
+    files = list(content.make_files(tmp_path / "files", SIZE).values())[:3]
     evidence = files[2]
     cuts = sorted(random.Random(20_261_124).sample(range(5 * limits.MiB, SIZE - 5 * limits.MiB), CUTS))
     with nodes(tmp_path, "xa-ca", "xb-ca", start=False) as running:
@@ -109,7 +109,7 @@ def _find(node, message_id):
 @pytest.mark.parametrize("who", ["xa-ca", "xb-ca"])
 async def test_a_node_stops_within_ten_seconds_while_evidence_flows(tmp_path, who):
     """Sender or recipient; then it starts again, and the upload goes on where it was."""
-    files = list(democontent.make_files(tmp_path / "files", 24 * limits.MiB).values())[:3]
+    files = list(content.make_files(tmp_path / "files", 24 * limits.MiB).values())[:3]
     with nodes(tmp_path, "xa-ca", "xb-ca", start=False) as running:
         xa, xb = running["xa-ca"], running["xb-ca"]
         target = xb.listen_elsewhere()
@@ -132,8 +132,8 @@ async def test_a_node_stops_within_ten_seconds_while_evidence_flows(tmp_path, wh
 async def test_PART_2_no_plaintext_is_ever_written(tmp_path):
     """Every write of both processes, watched by strace: the attachment's text passes through none of them, and lies nowhere after."""
     folder = tmp_path / "files"
-    files = list(democontent.make_files(folder, 64 * limits.KiB).values())[:2]
-    secret = democontent._write(folder / "secret.bin", "application/octet-stream", "evidence_package", iter([_CANARY * 40_000]))
+    files = list(content.make_files(folder, 64 * limits.KiB).values())[:2]
+    secret = content._write(folder / "secret.bin", "application/octet-stream", "evidence_package", iter([_CANARY * 40_000]))
     with nodes(tmp_path, "xa-ca", "xb-ca", start=False) as running:
         xa, xb = running["xa-ca"], running["xb-ca"]
         for node in (xa, xb):

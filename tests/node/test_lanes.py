@@ -36,7 +36,7 @@ async def test_a_link_of_64_kbit_that_is_up_a_tenth_of_the_time_delivers_the_urg
 
 async def test_routine_gives_way_while_a_peer_cannot_be_reached_and_something_urgent_waits(tmp_path, monkeypatch):
     """A line that is hardly there is the urgent lane's: a pouch of routine would fill it for minutes."""
-    monkeypatch.setattr("node.courier._URGENT_FIRST", 0.2)
+    monkeypatch.setattr("node.carrying.courier._URGENT_FIRST", 0.2)
     async with peers(tmp_path, carry=False) as net:
         net.world.exchange_prekeys()
         (nobody,) = free_ports(1)

@@ -24,13 +24,13 @@ from keys.logkeys import SigningPair, WitnessKeyPair
 from keys.prekeys import PrekeyStore
 from keys.storage import StorageKey
 from node import housekeeping
+from node.carrying.couriers import Couriers
 from node.clock import SystemClock
-from node.couriers import Couriers
 from node.home import Home
-from node.peerserver import PeerServer
-from node.reconciler import Reconciler
-from node.visits import Visits
-from node.witnesses import Witnesses
+from node.peerport.peerserver import PeerServer
+from node.witnessing.reconciler import Reconciler
+from node.witnessing.visits import Visits
+from node.witnessing.witnesses import Witnesses
 from protocol.errors import LocalError
 from tests.simulation.http import Answer, Incoming, handle
 from tests.simulation.loop import Killed, VirtualLoop, Waited

@@ -13,7 +13,7 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from node.peerlistener import PeerConnection
+from node.peerport.peerlistener import PeerConnection
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from node import peerclient
-from node.peerclient import PeerClient
+from node.carrying import peerclient
+from node.carrying.peerclient import PeerClient
 from tests.simulation.http import Answer, Incoming, incoming
 from tests.simulation.points import AFTER, BEFORE
 

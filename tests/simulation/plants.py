@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import node.reconciler
+import node.witnessing.reconciler
 from exchange.evidence.partsin import Upload
 from exchange.guard import Guard, Guarded
 from exchange.incoming.seen import Seen
@@ -64,7 +64,7 @@ def _guard_skipped(world: Any, patches: Patches) -> None:
 
 
 def _witnesses_not_asked(world: Any, patches: Patches) -> None:
-    patches.set(node.reconciler, "judge", lambda log, asked, **_: Finding(Verdict.GO))
+    patches.set(node.witnessing.reconciler, "judge", lambda log, asked, **_: Finding(Verdict.GO))
 
 
 def _receipt_before_commit(world: Any, patches: Patches) -> None:

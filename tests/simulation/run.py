@@ -51,24 +51,24 @@ def simulated(world: World) -> Iterator[Patches]:
     import exchange.peering.prekeyshelf
     import exchange.writer
     import keys.prekeys
-    import node.breaker
+    import node.carrying.breaker
     import node.clock
-    import node.peerserver
-    import node.reconciler
-    import node.visits
+    import node.peerport.peerserver
+    import node.witnessing.reconciler
+    import node.witnessing.visits
 
     with watching() as patches:
         patches.set(exchange.store, "migrations", migrations)
-        patches.set(node.reconciler, "_TICK", 1.0)  # nodes that look whether something has changed draw half of all steps
-        patches.set(node.visits, "TICK", 1.0)
+        patches.set(node.witnessing.reconciler, "_TICK", 1.0)  # nodes that look whether something has changed draw half of all steps
+        patches.set(node.witnessing.visits, "TICK", 1.0)
         patches.set(node.clock, "_monotonic", world.monotonic)
         patches.set(node.clock, "_wall", world.wall)
-        patches.set(node.breaker, "os", SimpleNamespace(urandom=world.rng.randbytes))
-        patches.set(node.peerserver, "peer_authority", lambda connection, pins: connection)
+        patches.set(node.carrying.breaker, "os", SimpleNamespace(urandom=world.rng.randbytes))
+        patches.set(node.peerport.peerserver, "peer_authority", lambda connection, pins: connection)
         patches.set(exchange.exchange, "Writer", SteppedWriter)
         future = type("Future", (Waited,), {"loop": world.loop, "pump": lambda self: here.get().writer.pump()})  # type: ignore[union-attr]
         patches.set(exchange.writer, "Future", future)
-        patches.set(node.reconciler, "SUITE", world.suite)
+        patches.set(node.witnessing.reconciler, "SUITE", world.suite)
         if not world.plan.real:
             patches.set(keys.prekeys, "PrekeySecret", FastPrekeySecret)
             patches.set(exchange.peering.prekeyshelf, "sound_prekey", lambda public: True)
