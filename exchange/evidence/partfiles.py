@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -98,7 +98,7 @@ class PartFiles:
             path.unlink(missing_ok=True)
 
 
-def read_chunks(path: Path, offset: int = 0) -> Iterator[bytes]:
+def read_chunks(path: Path, offset: int = 0) -> Generator[bytes, None, None]:
     """The bytes of a file from ``offset`` on, a mebibyte at a time."""
     with path.open("rb", buffering=0) as file:
         while chunk := read_piece(file.fileno(), offset, _READ):

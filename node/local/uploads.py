@@ -10,11 +10,13 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
+from exchange.evidence.partfiles import read_chunks
+from exchange.evidence.spoolfile import SpoolFile
 from exchange.outgoing.sealing import Reader
 from exchange.ports import Clock, Random
 from keys.suite import SUITE
@@ -27,7 +29,6 @@ WAITING: Final = 256  # uploads that wait to be sent, in all
 LIFE: Final = limits.DAY
 
 _CONTEXT: Final = b"rogatory/upload/v1"
-_READ: Final = limits.MiB
 
 
 @dataclass
@@ -52,8 +53,7 @@ class Receiving:
         upload._key = key  # noqa: SLF001 - one room
         self._stream: Stream = SUITE.encryptor(key, _CONTEXT)
         self._digest = hashlib.sha256()
-        self._file: BinaryIO = upload.path.open("xb")
-        upload.path.chmod(0o600)
+        self._file = SpoolFile(upload.path, fresh=True)
 
     def write(self, chunk: bytes) -> None:
         """Take a chunk of plaintext."""
@@ -110,8 +110,8 @@ class Uploads:
     def open(self, number: str, owner: bytes) -> Iterator[tuple[Reader, int]]:
         """Its plaintext, and how long it is. Raises UPLOAD-UNKNOWN; PART-CONTENT while reading what was altered on disk."""
         upload = self.get(number, owner)
-        with upload.path.open("rb") as file:
-            yield _Decrypting(file, upload._key), upload.length  # noqa: SLF001 - one room
+        with closing(read_chunks(upload.path)) as chunks:
+            yield _Decrypting(chunks, upload._key), upload.length  # noqa: SLF001 - one room
 
     def forget(self, number: str) -> None:
         """It was sent, or is not wanted any more."""
@@ -128,15 +128,15 @@ class Uploads:
 class _Decrypting:
     """``Reader`` over an upload. The last bytes come only after the whole was verified."""
 
-    def __init__(self, file: BinaryIO, key: bytes) -> None:
-        self._file = file
+    def __init__(self, chunks: Iterator[bytes], key: bytes) -> None:
+        self._chunks = chunks
         self._stream = SUITE.decryptor(key, _CONTEXT)
         self._ready = b""
         self._ended = False
 
     def read(self, size: int, /) -> bytes:
         while not self._ready and not self._ended:
-            chunk = self._file.read(_READ)
+            chunk = next(self._chunks, b"")
             self._ended = not chunk
             self._ready = self._stream.update(chunk) if chunk else self._stream.finalize()
         out, self._ready = self._ready[:size], self._ready[size:]
