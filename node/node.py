@@ -1,8 +1,8 @@
 """The node: one process, one tree of tasks. The only place that puts the rooms of the program together.
 
     keystore ─┐
-    directory ┼─ Exchange ── peers' port     (node/peerlistener, node/peerserver)
-    settings ─┘      ├────── couriers        (node/couriers), one per member; node/collector when nobody can call us
+    directory ┼─ Exchange ── peers' port     (node/peerport)
+    settings ─┘      ├────── couriers        (node/carrying), one per member; node/collector when nobody can call us
                      ├────── local API       (node/local), loopback and Unix socket
                      └────── housekeeping    (node/housekeeping): prekeys, directory, expiry, once a minute and once a day
 """
