@@ -353,6 +353,7 @@ class Authority:
 
     def put_newest(self) -> None:
         """Replace the old copy by what was there before it."""
+        self.old = False
         shutil.rmtree(self.home.data)
         shutil.move(self._folder / "aside", self.home.data)
 
