@@ -18,6 +18,7 @@ class Row:
     hash: bytes
     message_id: bytes
     state: State
+    lane: Lane
     attempts: int
     envelope: bytes
     body: bytes

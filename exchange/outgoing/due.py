@@ -42,7 +42,7 @@ class Due:
         room = limits.POUCH - limits.POUCH_HEAD
         asked = self._log.n, peer, int(lane), self._clock.now(), size, json.dumps(list(beside)), most
         cursor = self._store.reader().execute(_QUERY, asked)
-        for row in map(_row, cursor):
+        for row in (_row(found, lane) for found in cursor):
             room -= _ITEM_ROOM + (len(row.envelope) + len(row.body) if row.state is State.QUEUED else 0)
             if room < 0:
                 return rows, True
@@ -51,7 +51,7 @@ class Due:
 
 
 def _row(
-    found: tuple[int, bytes, bytes, str, int, bytes, bytes, int, bytes | None, int, bytes, bytes | None]
+    found: tuple[int, bytes, bytes, str, int, bytes, bytes, int, bytes | None, int, bytes, bytes | None], lane: Lane
 ) -> Row:
     id_, hash_, message_id, state, *rest = found
-    return Row(id_, hash_, message_id, State(state), *rest)  # type: ignore[arg-type]
+    return Row(id_, hash_, message_id, State(state), lane, *rest)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ class Retries:
 
     def postpone(self, tx: Tx, row: Row, code: str) -> None:
         """One more attempt that failed for this reason: the next one later, with full jitter."""
-        self._move(tx, row, code, self._clock.now() + self._backoff(tx, row))
+        self._move(tx, row, code, self._clock.now() + self._backoff(row))
 
     def later(self, tx: Tx, row: Row, code: str, seconds: int) -> None:
         """The peer asks for so many seconds: at least one after the first attempt, at most an hour, about clocks at most five minutes."""
@@ -73,8 +73,7 @@ class Retries:
     def _move(self, tx: Tx, row: Row, code: str, due: int) -> None:
         tx.db.execute("UPDATE delivery SET attempts=attempts+1, last_code=?, due=? WHERE id=?", (code, due, row.id))
 
-    def _backoff(self, tx: Tx, row: Row) -> int:
+    def _backoff(self, row: Row) -> int:
         """Full jitter (ms): anywhere up to twice the last bound, from 1 s to what its lane waits at most."""
-        lane = tx.db.execute("SELECT lane FROM delivery WHERE id=?", (row.id,)).fetchone()[0]
-        bound = min(_FIRST << min(row.attempts, 16), MOST[Lane(lane)])
+        bound = min(_FIRST << min(row.attempts, 16), MOST[row.lane])
         return int.from_bytes(self._random(4), "big") % bound
