@@ -73,6 +73,15 @@ def ok(body: bytes, content_type: str = "application/vnd.rogatory.pouch", status
     return head.encode() + body
 
 
+async def drops(writer: asyncio.StreamWriter) -> None:
+    """An answer of which a byte comes now and then, and never the whole."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
 async def never(writer: asyncio.StreamWriter) -> None:
     """Say nothing for ever."""
     await asyncio.Event().wait()

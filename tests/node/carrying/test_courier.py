@@ -193,6 +193,19 @@ def deliveries(net, sent):
     return net["xa-ca"].exchange.messages.find(sent.hash).deliveries
 
 
+async def tried(net):
+    """A message that xa-ca has tried to carry, in vain."""
+    net["xa-ca"].carry_to("xb-ca")
+    sent = net.world.send("xa-ca", "xb-ca", b"{}")
+    await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
+    return sent
+
+
+def far_away(net) -> None:
+    """The next attempt is five minutes later than it was."""
+    net["xa-ca"].exchange.writer.run(lambda tx: tx.db.execute("UPDATE delivery SET due=due+?", (5 * limits.MINUTE,)) and None)
+
+
 # -- peers that do not do what they should ------------------------------------------------------------------------------------------
 
 
@@ -246,10 +259,8 @@ async def test_POI_2_a_peer_that_is_down_and_called_us_again(tmp_path):
     """What waits for its next attempt is due as soon as the peer shows itself, however far away the attempt was."""
     async with peers(tmp_path, carry=False) as net:
         await net["xb-ca"].stop_listening()
-        net["xa-ca"].carry_to("xb-ca")
-        sent = net.world.send("xa-ca", "xb-ca", b"{}")
-        await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
-        net["xa-ca"].exchange.writer.run(lambda tx: tx.db.execute("UPDATE delivery SET due=due+?", (5 * limits.MINUTE,)) and None)
+        sent = await tried(net)
+        far_away(net)
         await net["xb-ca"].listen()
         await ask(net["xa-ca"], "GET", "/v1/prekeys", caller="xb-ca")
         await net.settled(sent.hash)
@@ -259,10 +270,8 @@ async def test_an_outage_soon_after_another_holds_up_nothing_either(tmp_path):
     """What was put off meanwhile is due when the second is over, though the end of the first has hastened everything a moment ago."""
     async with peers(tmp_path, carry=False) as net:
         async with instead_of_xb(net, {"/v1/pouch": ok(b"", status="500 Oops"), "/v1/prekeys": ok(frame_of_prekeys(net))}):
-            net["xa-ca"].carry_to("xb-ca")
-            put_off = net.world.send("xa-ca", "xb-ca", b"{}")
-            await until(lambda: deliveries(net, put_off)[0].attempts, "an attempt")
-        net["xa-ca"].exchange.writer.run(lambda tx: tx.db.execute("UPDATE delivery SET due=due+?", (5 * limits.MINUTE,)) and None)
+            put_off = await tried(net)
+        far_away(net)
         net["xa-ca"].couriers["xb-ca"]._hastened = monotonic_ms()
         await net["xb-ca"].listen()
         await net.settled(net.world.send("xa-ca", "xb-ca", b"{}").hash)
@@ -274,9 +283,7 @@ async def test_a_lane_that_was_asked_to_wait_goes_when_the_peer_calls(tmp_path):
     async with peers(tmp_path, carry=False) as net:
         busy = ok(b"", status="503 Busy", Retry_After="300")
         async with instead_of_xb(net, {"/v1/pouch": busy, "/v1/prekeys": ok(frame_of_prekeys(net))}):
-            net["xa-ca"].carry_to("xb-ca")
-            sent = net.world.send("xa-ca", "xb-ca", b"{}")
-            await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
+            sent = await tried(net)
         net["xa-ca"].couriers["xb-ca"].contacts.code = ""
         await net["xb-ca"].listen()
         await ask(net["xa-ca"], "GET", "/v1/prekeys", caller="xb-ca")
@@ -286,11 +293,9 @@ async def test_a_lane_that_was_asked_to_wait_goes_when_the_peer_calls(tmp_path):
 async def test_a_restart_tries_at_once(tmp_path):
     async with peers(tmp_path, carry=False) as net:
         await net["xb-ca"].stop_listening()
-        net["xa-ca"].carry_to("xb-ca")
-        sent = net.world.send("xa-ca", "xb-ca", b"{}")
-        await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
+        sent = await tried(net)
         await net["xa-ca"].stop_carrying()
-        net["xa-ca"].exchange.writer.run(lambda tx: tx.db.execute("UPDATE delivery SET due=due+?", (5 * limits.MINUTE,)) and None)
+        far_away(net)
         await net["xb-ca"].listen()
         net["xa-ca"].carry_to("xb-ca")
         await net.settled(sent.hash)
@@ -441,9 +446,7 @@ async def test_POI_2_a_peer_whose_answers_are_never_linked_is_given_up_for_a_whi
 async def test_an_expired_message_says_what_was_tried(tmp_path):
     async with peers(tmp_path, carry=False) as net:
         await net["xb-ca"].stop_listening()
-        net["xa-ca"].carry_to("xb-ca")
-        sent = net.world.send("xa-ca", "xb-ca", b"{}")
-        await until(lambda: deliveries(net, sent)[0].attempts, "an attempt")
+        await tried(net)
         await net["xa-ca"].stop_carrying()
         net.world.clock.advance(11 * limits.DAY)
         assert net["xa-ca"].exchange.deadletters.expire() == 1

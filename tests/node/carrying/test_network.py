@@ -20,7 +20,7 @@ from node.peerport.peerlistener import PeerListener
 from node.peerport.peerserver import PeerServer
 from protocol import limits
 from protocol.errors import LocalError, PassingError, ProtocolError
-from tests.node.impostor import endless, impostor, never, ok
+from tests.node.impostor import drops, endless, impostor, never, ok
 from tests.node.peers import peers, until
 from tests.world import NETWORK, make_world
 
@@ -270,14 +270,6 @@ async def test_DIR_13_an_endless_root(tmp_path):
 
 async def test_DIR_14_drop_by_drop(tmp_path):
     """A byte now and then: after thirty seconds (of a clock that runs fast here) it is given up."""
-
-    async def drops(writer):
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
-        while True:
-            writer.write(b" ")
-            await writer.drain()
-            await asyncio.sleep(0.01)
-
     seconds = iter(range(0, 10**9, 1000))
     async with lying(tmp_path, {"/": drops}) as (network, _one, _):
         client = network.client("xb-ca")

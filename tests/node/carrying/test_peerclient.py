@@ -1,6 +1,5 @@
 """Calls to a peer that is not as it should be, and addresses that must not be dialled."""
 
-import asyncio
 import contextlib
 import dataclasses
 import json
@@ -17,7 +16,7 @@ from protocol import codes as protocol_codes
 from protocol import limits
 from protocol.entries import Lane
 from protocol.errors import LocalError, PassingError, ProtocolError
-from tests.node.impostor import endless, impostor, never, ok
+from tests.node.impostor import drops, endless, impostor, never, ok
 from tests.node.peers import peers
 from tests.node.wire import stranger
 
@@ -251,14 +250,6 @@ async def test_POI_2_no_answer_at_all(net):
 
 async def test_POI_2_an_answer_drop_by_drop(net):
     """Each byte comes in time, the whole does not."""
-
-    async def drops(writer):
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        while True:
-            writer.write(b"x")
-            await writer.drain()
-            await asyncio.sleep(0.01)
-
     net["xa-ca"].patience = Patience(call=0.5)
     async with as_xb(net, {"/": drops}), client(net) as calling:
         assert (await refusal(calling.pouch(Lane.ROUTINE, b"frame"))).code is codes.PEER_UNREACHABLE

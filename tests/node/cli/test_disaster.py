@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 import time
 
 import pytest
 
-from node.exercise import free_ports
 from tests.node.cli.conftest import Network, call
 from tests.node.cli.test_run import PATIENCE, refused, running
-from tests.node.cli.test_running import EXAMPLES
+from tests.node.cli.working import ask, await_delivered, hire, join, prove, send
 
 A, B, C = "xa-ca", "xb-ca", "xc-ca"
 
@@ -20,36 +18,14 @@ A, B, C = "xa-ca", "xb-ca", "xc-ca"
 @pytest.fixture
 def three(network: Network) -> Network:
     """A network of three; no node runs."""
-    ports = free_ports(6)
-    for number, name in enumerate((A, B, C)):
-        said = network.init(name, ports[2 * number], local_listen=f"127.0.0.1:{ports[2 * number + 1]}")
-        assert said.code == 0, said
-        assert network.admit(name).code == 0
-    for name in (A, B, C):
-        assert network.update(name).code == 0
+    join(network, A, B, C)
     return network
 
 
-def _ask(network: Network, *args: object, of: str = A):
-    said = call(*args, "--home", network.home(of), "--json")
-    assert said.code == 0, said
-    return said.value
-
-
-def _hire(network: Network, name: str) -> str:
-    person = _ask(network, "people", "add", "--name", "N. N.", of=name)["id"]
-    _ask(network, "people", "grant", person, "--office", f"{name}/247", "--role", "duty", of=name)
-    return str(person)
-
-
-def _send(network: Network, sender: str, to: str, person: str):
-    """A request, by somebody who may send alone, until its receipt has come; its message id."""
-    form = network.folder / "form.json"
-    value = json.loads((EXAMPLES / "preserve.json").read_text())
-    form.write_text(json.dumps(value | {"requesting_authority": f"{sender}/247", "requested_authority": f"{to}/247"}))
-    args = ["--from", f"{sender}/247", "--to", f"{to}/247", "--kind", "EE_PRESERVE", "--form", form, "--as", person]
-    message = _ask(network, "send", *args, of=sender)["message_id"]
-    _until(lambda: _ask(network, "outbox", "show", message, of=sender)["deliveries"][0]["state"] == "delivered")
+def _delivered(network: Network, sender: str, to: str, person: str) -> str:
+    """A request, and its receipt has come; its message id."""
+    message = send(network, sender, to, person)
+    await_delivered(network, sender, message)
     return message
 
 
@@ -61,18 +37,12 @@ def _until(condition):
     return found
 
 
-def _proven(network: Network, name: str, message: str, folder) -> None:
-    _ask(network, "export", "--message", message, "--out", folder, of=name)
-    said = call("verify", folder, "--trust", network.root, "--json")
-    assert said.code == 0, said
-
-
 def _inbox(network: Network, name: str) -> set[str]:
-    return {item["message_id"] for item in _ask(network, "inbox", of=name)["items"]}
+    return {item["message_id"] for item in ask(network, name, "inbox")["items"]}
 
 
 def _log_is_sound(network: Network, name: str, folder, *which: object) -> None:
-    _ask(network, "export", "--log", *which, "--out", folder, of=name)
+    ask(network, name, "export", "--log", *which, "--out", folder)
     said = call("verify", folder, "--policy", folder / "policy.txt", "--json")
     assert said.code == 0, said
 
@@ -87,22 +57,22 @@ def test_backup_fire_restore_standby_and_everybody_goes_on(three, tmp_path):
         with running(three.home(A)):
             _until(lambda: told["lost"] in _inbox(three, A))  # offered again, consigned again
             assert told["before"] in _inbox(three, A)
-            _until(lambda: _state(three, told["lost"]) == "delivered")
-            new, theirs = _send(three, A, C, told[A]), _send(three, B, A, told[B])
+            await_delivered(three, B, told["lost"])
+            new, theirs = _delivered(three, A, C, told[A]), _delivered(three, B, A, told[B])
             proofs = [(A, told["before"]), (A, told["ours"]), (B, told["before"]), (B, told["lost"]), (A, new), (A, theirs), (B, theirs)]
             for number, (name, message) in enumerate(proofs):
-                _proven(three, name, message, tmp_path / f"proofs-{number}")
+                prove(three, name, message, tmp_path / f"proofs-{number}")
             _log_is_sound(three, A, tmp_path / "log-2")
             for name in (A, B):
                 everything = call("verify", "--all", "--home", three.home(name), "--json")
                 assert (everything.code, everything.value["named"]) == (0, []), everything
             _enlist(three, A)
         with running(three.home(A)):
-            assert _ask(three, "status")["log"]["held"] == ""
-            _send(three, A, B, told[A])
-            _send(three, B, A, told[B])
-            _proven(three, A, new, tmp_path / "proofs-new")
-            _proven(three, B, told["lost"], tmp_path / "proofs-lost")
+            assert ask(three, A, "status")["log"]["held"] == ""
+            _delivered(three, A, B, told[A])
+            _delivered(three, B, A, told[B])
+            prove(three, A, new, tmp_path / "proofs-new")
+            prove(three, B, told["lost"], tmp_path / "proofs-lost")
             assert call("doctor", "--home", three.home(A), "--json").code == 0
         standing = call("verify", "--all", "--home", three.home(A), "--json")
         assert (standing.code, standing.value["named"]) == (0, []), standing
@@ -120,21 +90,17 @@ def _tampered(network: Network, name: str) -> None:
     refused(network.home(name), "LOG-DAMAGED")
 
 
-def _state(network: Network, message: str) -> str:
-    return str(_ask(network, "outbox", "show", message, of=B)["deliveries"][0]["state"])
-
-
 def _before_the_fire(network: Network, medium) -> dict:
     """Traffic, a backup while the node runs, more traffic."""
     with running(network.home(A)):
-        told = {name: _hire(network, name) for name in (A, B)}
-        told["before"] = _send(network, B, A, told[B])
-        told["ours"] = _send(network, A, B, told[A])
+        told = {name: hire(network, name) for name in (A, B)}
+        told["before"] = _delivered(network, B, A, told[B])
+        told["ours"] = _delivered(network, A, B, told[A])
         made = call("backup", medium, "--home", network.home(A), "--json")
         assert (made.code, made.value["damaged"]) == (0, []), made
         told["size"] = made.value["size"]
-        told["lost"] = _send(network, B, A, told[B])
-        _send(network, A, B, told[A])
+        told["lost"] = _delivered(network, B, A, told[B])
+        _delivered(network, A, B, told[A])
     return told
 
 
@@ -154,7 +120,7 @@ def _held_and_explained(network: Network, told: dict) -> None:
         assert (doctor.code, check["ok"]) == (1, False)
         assert "LOG-AMNESIA" in check["says"]
         assert "rogatory log replace" in check["todo"]
-        assert _ask(network, "status")["log"]["held"] == "LOG-AMNESIA"
+        assert ask(network, A, "status")["log"]["held"] == "LOG-AMNESIA"
         assert told["before"] in _inbox(network, A)
         assert call("people", "add", "--name", "N. N.", "--home", home, "--json").error == "LOG-AMNESIA"
         assert call("log", "open", "--home", home, "--as", told[A], "--yes", "--json").error == "LOG-NOT-ALONE"
