@@ -114,3 +114,14 @@ def test_two_recipients_one_ciphertext(three: World) -> None:
         messages = three.exchanges[name].messages
         assert b"".join(messages.attachment(messages.find(sent.hash), 1)) == b"evidence"
         assert [str(office) for office in messages.read(messages.find(sent.hash)).to] == ["xc-ca/247", "xb-ca/247", "xb-ca/mla"]
+
+
+def test_what_is_made_together_lies_together(pair: World) -> None:
+    outbox, ids = pair.exchanges["xa-ca"].outbox, []
+    for _ in range(50):
+        ids.append(outbox.seal(_draft()).envelope.message_id)
+        pair.clock.advance(16)
+    apart = [id_[:3] for id_ in ids]
+    turned = apart.index(min(apart))  # where the count began anew, if it did
+    assert apart[turned:] + apart[:turned] == sorted(set(apart))
+    assert len({id_[3:] for id_ in ids}) == 50
