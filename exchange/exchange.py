@@ -45,6 +45,7 @@ from exchange.peering.witnessed import WitnessedHeads
 from exchange.ports import Clock, Random
 from exchange.repeats import Repeats
 from exchange.reserve import Reserve
+from exchange.rightofway import RightOfWay
 from exchange.store import Store
 from exchange.writer import Writer
 from keys.directory.view import Directory as DirectoryView
@@ -114,21 +115,21 @@ class Exchange:
         self.repeats = Repeats(self.store, self.log)
         self.log.unlisted = self._unlisted
         self.due = Due(self.store, self.log, clock)
-        wraps = Wraps(identity.storage, suite)
+        wraps, way = Wraps(identity.storage, suite), RightOfWay(clock, threaded=self.writer.threaded)
         self.outbox = Outbox(
             self.writer, self.log, self.peers, self.shelf, sealer, identity.storage, self.links, wraps, self.due, clock,
-            self._directory_version, self.heads,
+            self._directory_version, self.heads, way,
         )  # fmt: skip
         self.retries = Retries(self.writer, self.due, clock, random)
         self.answers = Answers(
-            self.writer, self.log, self.peers, self.shelf, self.links, wraps, self.retries, clock, self.repeats, self.heads
+            self.writer, self.log, self.peers, self.shelf, self.links, wraps, self.retries, clock, self.repeats, self.heads, way
         )
         self.deadletters = DeadLetters(self.writer, clock)
         self.deadlines = Deadlines(self.store, self.writer, clock)
         self.inbox = Inbox(
             self.store, self.writer, self.log, self.peers, self.shelf, self.files, identity.storage, suite, clock, network_id,
             self._directory_version, self.reserve, self.urgent_quota, self.repeats, self.heads, self.witness,
-            self.links,
+            self.links, way,
         )  # fmt: skip
         self.spool = Spool(self.store, self.writer, self.files, lambda: shutil.disk_usage(folder).total)
         self.parts_in = PartsIn(

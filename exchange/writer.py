@@ -71,6 +71,7 @@ class Writer:
         self._passed_over = False  # the last group was urgent alone while others waited: next time some go along
         self._dead: LocalError | None = None
         self._stopping = False
+        self.threaded = threaded
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True) if threaded else None
         if self._thread is not None:
             self._thread.start()

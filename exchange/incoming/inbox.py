@@ -36,6 +36,7 @@ from exchange.peering.witnessed import WitnessedHeads
 from exchange.ports import Clock
 from exchange.repeats import Repeats
 from exchange.reserve import Reserve
+from exchange.rightofway import RightOfWay
 from exchange.rows import insert
 from exchange.store import Store
 from exchange.writer import TOGETHER, Writer, settle
@@ -92,12 +93,13 @@ class Inbox:
         self, store: Store, writer: Writer, log: Log, peers: Peers, shelf: PrekeyShelf, files: PartFiles,
         storage: StorageKey, sealing: Sealing, clock: Clock, network_id: bytes, directory_version: Callable[[], int],
         reserve: Reserve, urgent: UrgentQuota, repeats: Repeats, heads: WitnessedHeads, witness: Witness, links: Links,
+        way: RightOfWay,
     ) -> None:  # fmt: skip
         self._store, self._writer, self._log, self._peers, self._shelf = store, writer, log, peers, shelf
         self._files, self._storage, self._sealing, self._clock = files, storage, sealing, clock
         self._network_id, self._directory_version, self._reserve = network_id, directory_version, reserve
         self._repeats = repeats
-        self._urgent, self._heads, self._witness, self._links = urgent, heads, witness, links
+        self._urgent, self._heads, self._witness, self._links, self._way = urgent, heads, witness, links, way
         self._quarantine = Quarantine(writer)
         self._us = log.authority
         self.on_consigned: Told = nobody
@@ -111,6 +113,10 @@ class Inbox:
         list yet is refused, and the newer directory is what mends that. Raises for the whole pouch (checks 1 to 4): POUCH-*, HEAD-*,
         NOTE-*, CHECKPOINT-*, DIRECTORY-*, and STORE-* when nothing could be kept.
         """
+        with self._way.on(pouch.peek_lane(frame)):
+            return self._receive(peer, frame)
+
+    def _receive(self, peer: str, frame: bytes) -> bytes:
         self._log.demand_open()
         about, start = pouch.parse_head(frame)
         self.on_version(peer, about.directory_version)
@@ -183,6 +189,7 @@ class Inbox:
 
     def _parse(self, raw: bytes, setting: Setting, tree: merkle.Tree) -> Arrived | pouch.Answer | Known:
         """Checks 5 to 7 of one item, and what an *ask* is answered."""
+        self._way.give(setting.lane)
         waiting = self._quarantine.answer(raw)
         if waiting is not None:
             return waiting
@@ -200,6 +207,7 @@ class Inbox:
         return arrived
 
     def _open(self, arrived: Arrived, setting: Setting) -> Outcome:
+        self._way.give(setting.lane)
         check = 9
         try:
             if not (setting.clock_sure and self._repeats.lost(arrived)):

@@ -24,6 +24,7 @@ from exchange.peering.prekeyshelf import PrekeyShelf
 from exchange.peering.witnessed import WitnessedHeads
 from exchange.ports import Clock
 from exchange.repeats import Repeats
+from exchange.rightofway import RightOfWay
 from exchange.writer import TOGETHER, Writer, settle
 from protocol import cbor, codes, delivery, limits, pouch
 from protocol.checkpoint import Head
@@ -50,11 +51,11 @@ class Answers:
 
     def __init__(
         self, writer: Writer, log: Log, peers: Peers, shelf: PrekeyShelf, links: Links, wraps: Wraps, retries: Retries, clock: Clock,
-        repeats: Repeats, heads: WitnessedHeads,
+        repeats: Repeats, heads: WitnessedHeads, way: RightOfWay,
     ) -> None:  # fmt: skip
         self._writer, self._log, self._peers, self._shelf = writer, log, peers, shelf
         self._links, self._wraps, self._retries, self._clock = links, wraps, retries, clock
-        self._repeats, self._heads = repeats, heads
+        self._repeats, self._heads, self._way = repeats, heads, way
         self.on_settled: Told = nobody
 
     def take(self, bag: Bag, frame: bytes) -> None:
@@ -63,7 +64,8 @@ class Answers:
         Raises what makes the whole answer worthless; nothing changes then, and what is no answer is kept as it came.
         """
         try:
-            self._take(bag, frame)
+            with self._way.on(bag.lane):
+                self._take(bag, frame)
         except HeadError:
             raise
         except ProtocolError as error:
@@ -89,14 +91,19 @@ class Answers:
             replies = [_read(raw) for raw in raws]
             if len(replies) != len(bag.rows):
                 raise ProtocolError(codes.ANSWER_FORM, f"{len(replies)} answers to {len(bag.rows)} items")
-            check = Receipts(self._log, self._peers, self._repeats, bag.peer, head)
-            items = [_Item(row, raw, reply, check.check(row, reply)) for row, raw, reply in zip(bag.rows, raws, replies, strict=True)]
-            self._store_all(bag, about, head, items)
+            self._store_all(bag, about, head, self._check_all(bag, head, raws, replies))
         except HeadError as error:
             self._peers.accuse(self._writer, head.origin, error)
             raise
         self._heads.hear(head, about.witnessed)
         self._heads.take_cosignature(bag.peer, bag.head, about.cosignature)
+
+    def _check_all(self, bag: Bag, head: Head, raws: list[bytes], replies: list[Reply]) -> list[_Item]:
+        check, items = Receipts(self._log, self._peers, self._repeats, bag.peer, head), []
+        for row, raw, reply in zip(bag.rows, raws, replies, strict=True):
+            self._way.give(bag.lane)
+            items.append(_Item(row, raw, reply, check.check(row, reply)))
+        return items
 
     def _store_all(self, bag: Bag, about: pouch.PouchHead, head: Head, items: list[_Item]) -> None:
         """Some at a time, each complete in itself. What is settled is told whatever becomes of the others."""

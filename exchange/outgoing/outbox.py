@@ -22,6 +22,7 @@ from exchange.peering.peers import Peers
 from exchange.peering.prekeyshelf import PrekeyShelf
 from exchange.peering.witnessed import WitnessedHeads
 from exchange.ports import Clock
+from exchange.rightofway import RightOfWay
 from exchange.writer import Writer
 from keys.storage import StorageKey
 from protocol import limits, merkle, pouch
@@ -47,24 +48,29 @@ class Outbox:
 
     def __init__(
         self, writer: Writer, log: Log, peers: Peers, shelf: PrekeyShelf, sealer: Sealer, storage: StorageKey, links: Links,
-        wraps: Wraps, due: Due, clock: Clock, directory_version: Callable[[], int], heads: WitnessedHeads,
+        wraps: Wraps, due: Due, clock: Clock, directory_version: Callable[[], int], heads: WitnessedHeads, way: RightOfWay,
     ) -> None:  # fmt: skip
         self._writer, self._log, self._peers, self._shelf = writer, log, peers, shelf
         self._sealer, self._storage, self._links, self._wraps, self._due = sealer, storage, links, wraps, due
-        self._clock, self._directory_version, self._heads = clock, directory_version, heads
+        self._clock, self._directory_version, self._heads, self._way = clock, directory_version, heads, way
         self.on_queued: Callable[[str, Lane], None] = lambda peer, lane: None
 
     # -- submitting --------------------------------------------------------------------------------------------------------
 
     def seal(self, draft: Draft) -> Sealed:
         """Seal a letter (any thread). Raises what ``Sealer.seal`` raises."""
-        return self._sealer.seal(draft, self._clock.now())
+        self._way.give(draft.lane)
+        with self._way.on(draft.lane):
+            return self._sealer.seal(draft, self._clock.now())
 
     def submit(self, sealed: Sealed, also: Callable[[Tx, Submission], None] | None = None) -> Future[Submission]:
         """Queue and log a sealed message in one transaction; ``also`` runs in it. Resolves when the proof can be spoken of."""
         urgent = sealed.envelope.lane is Lane.URGENT
         wrapped = self._storage.wrap(sealed.envelope.hash, sealed.secret)
         future = self._writer.submit(lambda tx: self._insert(tx, sealed, wrapped, also), urgent=urgent)
+        if urgent:
+            self._way.enter()
+            future.add_done_callback(lambda _: self._way.leave())
         future.add_done_callback(lambda done: self._announce(done, sealed))
         return future
 
@@ -98,12 +104,13 @@ class Outbox:
         Raises NO-PREKEY (passing) when an envelope waits for its wrap.
         """
         rows: list[Row] | None = None
-        while rows is None or rows:
-            head = self._log.head()
-            rows, more = self._due.rows(peer, lane, head.size, most)
-            packed = self._pack(peer, lane, head, rows, more=more)
-            if packed is not None:
-                return self.address(packed)
+        with self._way.on(lane):
+            while rows is None or rows:
+                head = self._log.head()
+                rows, more = self._due.rows(peer, lane, head.size, most)
+                packed = self._pack(peer, lane, head, rows, more=more)
+                if packed is not None:
+                    return self.address(packed)
         return None
 
     def ahead(self, bag: Bag, most: int = limits.POUCH_ITEMS) -> Bag | None:
@@ -123,9 +130,10 @@ class Outbox:
 
     def beside(self, bag: Bag) -> Bag | None:
         """What else is due while the answer to this pouch is being taken, to be addressed; None when nothing is. Raises as ``bag``."""
-        head = self._log.head()
-        rows, more = self._due.rows(bag.peer, bag.lane, head.size, beside=[row.id for row in bag.rows])
-        return self._pack(bag.peer, bag.lane, head, rows, more=more) if rows else None
+        with self._way.on(bag.lane):
+            head = self._log.head()
+            rows, more = self._due.rows(bag.peer, bag.lane, head.size, beside=[row.id for row in bag.rows])
+            return self._pack(bag.peer, bag.lane, head, rows, more=more) if rows else None
 
     def address(self, bag: Bag, heard: Heard | None = None) -> Bag:
         """The frame of what was packed, its head linked from what the peer has confirmed by now. ``heard``: by an answer not taken yet."""
@@ -166,6 +174,7 @@ class Outbox:
 
     def _item(self, row: Row, peer: str, key: PeerKey | None, paths: Mapping[int, pouch.Path]) -> pouch.Item | None:
         """The item of a delivery; None when its secret is gone or damaged: held for a human, so that it stops no other."""
+        self._way.give(row.lane)
         if row.state is State.WANTED or key is None:
             return pouch.Ask(row.hash)
         try:
