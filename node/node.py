@@ -265,7 +265,9 @@ class _Stopped(Exception):  # noqa: N818 - a signal, not an error
 
 
 def economise() -> None:
-    """For a process that is one node: look for cycles seldom, take turns often, and let all threads share one heap.
+    """For a process that will be one node: look for cycles seldom, take turns often, and let all threads share one heap.
+
+    Before it starts a thread: a heap of its own, once a thread has it, stays.
 
     Cycles are rare here, and looking for them at Python's own pace took 7 % of the CPU of a busy node. Pouches of megabytes, made by one
     thread and let go by another, left holes in as many heaps as there are threads: 30 MiB.
@@ -282,7 +284,7 @@ def run(path: Path) -> int:
     home = Home(path)
     settings = load_settings(home)
     logs.set_up(settings.log_level, settings.log_format)
-    node = Node.open(home)
     economise()
+    node = Node.open(home)
     asyncio.run(node.serve())
     return 0

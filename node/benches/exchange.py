@@ -31,7 +31,7 @@ _WARM_UP: Final = 2.0  # seconds
 _IN_FLIGHT: Final = 1024
 _FIRST: Final = 5  # messages before anything is measured: connections, prekeys
 _ALONE: Final = 100  # one at a time
-_LOOKS: Final = 240  # at memory, those of the last three quarters count; many, because pouches of megabytes come and go
+_LOOKS: Final = 600  # at memory, those of the last three quarters count; many, because pouches of megabytes come and go
 
 
 class _Options(NamedTuple):

@@ -74,9 +74,8 @@ def _await_result(sender: BaseProcess, results: Queue[Figures], limit: float) ->
 
 def _opened(home: Path) -> Node:
     """As `rogatory run` opens it."""
-    node = Node.open(Home(home))
     economise()
-    return node
+    return Node.open(Home(home))
 
 
 def _run_recipient(home: Path, ready: Event, stop: Event) -> None:

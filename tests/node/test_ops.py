@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,14 @@ def test_OPS_5_no_secret_in_environment_or_arguments(run):
 def test_OPS_5_no_secret_in_the_log(run):
     home, log, _, _ = run
     assert (home.path / "passphrase").read_bytes().strip() not in log.read_bytes()
+
+
+def test_all_threads_share_one_heap(run):
+    """glibc gives a thread a heap of 64 MiB of addresses, at a multiple of it, unless it was told not to."""
+    _, _, pid, _ = run
+    maps = [line.split()[:2] for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if len(line.split()) == 5]
+    spans = [[int(end, 16) for end in where.split("-")] for where, _ in maps]
+    size = 64 << 20
+    heaps = [a for (a, b), (c, d) in pairwise(spans) if a % size == 0 and b == c and d - a == size]
+    assert len(list(Path(f"/proc/{pid}/task").iterdir())) > 3
+    assert not heaps
