@@ -31,7 +31,7 @@ _WARM_UP: Final = 2.0  # seconds
 _IN_FLIGHT: Final = 1024
 _FIRST: Final = 5  # messages before anything is measured: connections, prekeys
 _ALONE: Final = 100  # one at a time
-_LOOKS: Final = 600  # at memory, those of the last three quarters count; many, because pouches of megabytes come and go
+_LOOK: Final = 0.1  # seconds between two looks at memory; many, because pouches of megabytes come and go
 
 
 class _Options(NamedTuple):
@@ -65,9 +65,10 @@ async def _drive(node: Node, recipient: int, options: _Options) -> Figures:
     async with load.running():
         await load.warmed_up(_WARM_UP)
         before, load.largest = _sample(node, load, recipient), 0
-        for step in range(1, _LOOKS + 1):
-            await asyncio.sleep(max(0.0, (before["ms"] - monotonic_ms()) / 1000 + step * options.seconds / _LOOKS))
-            if step > _LOOKS // 4:
+        looks = round(options.seconds / _LOOK)
+        for step in range(1, looks + 1):
+            await asyncio.sleep(max(0.0, (before["ms"] - monotonic_ms()) / 1000 + step * options.seconds / looks))
+            if step > looks // 4:  # the last three quarters count
                 for each in memory.values():
                     each.look()
         measured = _compare(before, _sample(node, load, recipient))
