@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from statistics import linear_regression
 from typing import Final
@@ -25,7 +26,10 @@ def resident(pid: int) -> int:
 
 
 def _family(pid: int) -> list[int]:
-    children = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+    children: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since
+            children += map(int, path.read_text().split())
     return [pid, *(each for child in children for each in _family(child))]
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 
 from click.testing import CliRunner
 
 from node.benches.command import bench
+from node.benches.sample import resident
 
 
 def run(*arguments: str) -> dict:
@@ -49,3 +52,23 @@ def test_verify() -> None:
     assert (found["entries"], found["messages"], found["proofs"]) == (1000, 40, 40)
     assert found["checkpoints"] > 1
     assert (found["copies_found"], found["copies_missed"]) == (6, [])
+
+
+def test_memory_is_read_while_threads_come_and_go() -> None:
+    ended = threading.Event()
+
+    def start_and_end() -> None:
+        while not ended.is_set():
+            thread = threading.Thread(target=lambda: None)
+            thread.start()
+            thread.join()
+
+    busy = [threading.Thread(target=start_and_end) for _ in range(3)]
+    for thread in busy:
+        thread.start()
+    try:
+        assert min(resident(os.getpid()) for _ in range(3000)) > 0
+    finally:
+        ended.set()
+        for thread in busy:
+            thread.join()
