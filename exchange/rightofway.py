@@ -19,15 +19,15 @@ _LONGEST: Final = 30  # ms of one pause
 class RightOfWay:
     """Whoever works on something urgent does it within ``on``; whoever works on many routine items calls ``give`` before each.
 
-    Routine never stands still: after a pause that lasted as long as one may, it goes on for as long. Nobody who holds a lock, or a
-    transaction, may give way. Without ``threaded`` nobody works beside anybody, and nobody pauses.
+    Routine never stands still: after each pause it goes on for as long as that lasted. Nobody who holds a lock, or a transaction, may give
+    way. Without ``threaded`` nobody works beside anybody, and nobody pauses.
     """
 
     def __init__(self, clock: Clock, *, threaded: bool = True) -> None:
         self._clock, self._threaded = clock, threaded
         self._urgent = 0
         self._free = threading.Condition()
-        self._enough = -_LONGEST  # when a pause last lasted so long
+        self._goes_on = range(0)  # ms in which nobody pauses again
 
     @contextmanager
     def on(self, lane: Lane) -> Iterator[None]:
@@ -55,8 +55,12 @@ class RightOfWay:
 
     def give(self, lane: Lane) -> None:
         """Before an item of this lane: when it is routine, pause while something urgent is at work."""
-        if not (self._urgent and self._threaded) or lane is Lane.URGENT or 0 <= self._clock.now() - self._enough < _LONGEST:
+        if not (self._urgent and self._threaded) or lane is Lane.URGENT:
+            return
+        began = self._clock.now()
+        if began in self._goes_on:
             return
         with self._free:
-            if not self._free.wait_for(lambda: not self._urgent, _LONGEST / 1000):
-                self._enough = self._clock.now()
+            self._free.wait_for(lambda: not self._urgent, _LONGEST / 1000)
+        ended = self._clock.now()
+        self._goes_on = range(ended, ended + min(ended - began, _LONGEST))

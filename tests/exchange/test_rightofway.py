@@ -10,6 +10,7 @@ import pytest
 
 from exchange.outgoing.sealing import Draft
 from exchange.rightofway import RightOfWay
+from node.clock import SystemClock
 from protocol import limits
 from protocol.entries import Lane
 from protocol.errors import LocalError
@@ -51,14 +52,33 @@ def test_urgent_never_pauses() -> None:
         assert _seconds(lambda: [way.give(Lane.URGENT) for _ in range(1000)]) < 1
 
 
-def test_routine_goes_on_for_as_long_as_it_paused() -> None:
-    clock = SetClock()
-    way = RightOfWay(clock)
-    with way.on(Lane.URGENT):
-        assert _seconds(lambda: way.give(Lane.ROUTINE)) >= 0.029
-        assert _seconds(lambda: [way.give(Lane.ROUTINE) for _ in range(1000)]) < 1  # 30 s if each paused
-        clock.advance(30)
-        assert _seconds(lambda: way.give(Lane.ROUTINE)) >= 0.029
+def _share_of_pauses(urgent: float, nothing: float) -> float:
+    """The part of its time that routine pauses beside urgent work of so many seconds, each after so many seconds without any."""
+    way, ended = RightOfWay(SystemClock()), threading.Event()
+
+    def work() -> None:
+        while not ended.is_set():
+            with way.on(Lane.URGENT):
+                ended.wait(urgent)
+            ended.wait(nothing)
+
+    working = threading.Thread(target=work)
+    working.start()
+    began, paused = time.perf_counter(), 0.0
+    while time.perf_counter() - began < 0.6:
+        paused += _seconds(lambda: way.give(Lane.ROUTINE))
+        ended.wait(0.001)  # an item
+    share = paused / (time.perf_counter() - began)
+    ended.set()
+    working.join()
+    return share
+
+
+@pytest.mark.parametrize("urgent, nothing", [(60.0, 0.001), (0.01, 0.001), (0.025, 0.0)])
+def test_routine_keeps_half_of_its_time(urgent: float, nothing: float) -> None:
+    shares = [_share_of_pauses(urgent, nothing) for _ in range(3)]
+    assert min(shares) < 0.6  # a busy machine lets some pauses run late
+    assert max(shares) > 0.2
 
 
 def test_nobody_pauses_where_nobody_works_beside_anybody() -> None:
