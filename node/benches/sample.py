@@ -21,7 +21,7 @@ def cpu_us(pid: int) -> float:
 
 
 def resident(pid: int) -> int:
-    """Resident memory (VmRSS) of a process and those that it started, in bytes."""
+    """Resident memory (VmRSS) of a process and those that it started, in bytes; one that has ended takes none."""
     return sum(_resident(each) for each in _family(pid))
 
 
@@ -39,9 +39,11 @@ def _spent(pid: int) -> int:
 
 
 def _resident(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-    return 1024 * int(found[1]) if found else 0
+    with suppress(FileNotFoundError, ProcessLookupError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
+        return 1024 * int(found[1]) if found else 0
+    return 0
 
 
 class Slope:

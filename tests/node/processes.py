@@ -5,7 +5,6 @@
 """
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from node.benches.sample import resident
 from node.cli.client import NodeClient
 from node.clock import SystemClock
 from node.demo.stage import Actor
 from node.exercise import Place, World, found_world, free_ports
-from protocol import limits
 from protocol.errors import RogatoryError
 
 SOURCE = Path(__file__).parents[2]
@@ -126,14 +125,14 @@ class Memory:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.samples = [_resident(pid)]
+        self.samples = [resident(pid)]
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def _sample(self) -> None:
         while not self._end.wait(0.05):
-            self.samples.append(_resident(self.pid))
+            self.samples.append(resident(self.pid))
 
     def growth(self) -> int:
         """The greatest sample less the first."""
@@ -141,22 +140,3 @@ class Memory:
         self._thread.join()
         assert len(self.samples) > 20
         return max(self.samples) - self.samples[0]
-
-
-def _resident(pid: int) -> int:
-    total = 0
-    for each in (pid, *_children(pid)):
-        try:
-            status = Path(f"/proc/{each}/status").read_text()
-        except OSError:
-            continue  # it has ended
-        found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-        total += int(found[1]) * limits.KiB if found else 0
-    return total
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
-    except OSError:
-        return []
