@@ -13,17 +13,24 @@ import socket
 import ssl
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.resolver import ThreadedResolver
 
 from node import codes
+from node.inplace import InPlace
 from protocol.errors import ProtocolError
 
 FORBIDDEN: Final = errno.EACCES
 _KEEPALIVE = 120  # seconds; below the listener's, so that the caller is the one who closes
 _UNHEARD = 30_000  # ms: what was sent and is not acknowledged by then counts as lost (RFC 5482)
+
+
+class PeerAnswers(ResponseHandler, InPlace):
+    """One connection to another authority."""
 
 
 class PeerConnector(aiohttp.TCPConnector):
@@ -36,6 +43,7 @@ class PeerConnector(aiohttp.TCPConnector):
         super().__init__(
             limit=4, keepalive_timeout=_KEEPALIVE, use_dns_cache=False, resolver=ThreadedResolver(), socket_factory=self._make_socket
         )
+        self._factory = partial(_answers, asyncio.get_running_loop())  # aiohttp has no public way to name a protocol
         self._may_dial = may_dial
         self._check = check
         self._open: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
@@ -70,6 +78,10 @@ class PeerConnector(aiohttp.TCPConnector):
             connection.close()
             raise
         return connection
+
+
+def _answers(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
+    return PeerAnswers(loop)
 
 
 def _demand(may_dial: Callable[[str], bool], ip: str) -> None:

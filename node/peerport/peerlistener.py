@@ -23,6 +23,7 @@ import structlog
 from aiohttp import web
 
 from node import codes
+from node.inplace import InPlace
 from node.peerport.doorstep import Doorstep
 from protocol.errors import LocalError
 
@@ -80,7 +81,7 @@ class PeerListener:
         return PeerConnection(server, self._callers, self._times, self._doorstep.lost, **server._kwargs)  # noqa: SLF001 - as web.Server itself does
 
 
-class PeerConnection(web.RequestHandler):
+class PeerConnection(web.RequestHandler, InPlace):
     """One connection. ``peerserver`` says when a request has begun and when its answer is ready."""
 
     __slots__ = ("_busy", "_caller", "_callers", "_lost", "_times", "_unread", "_waiting")

@@ -13,12 +13,11 @@ from aiohttp import web
 from exchange.exchange import Exchange
 from node.peerport.collectserver import MEDIA_TYPE
 from node.peerport.gate import SHARES, Gate
-from node.peerrequest import PEER, in_time, next_piece
+from node.peerrequest import PEER, in_time, next_chunk
 from protocol import codes, limits, pouch
 from protocol.errors import ProtocolError
 
 POUCH_TIME: Final = 120.0  # seconds for the whole body of a pouch
-_CHUNK: Final = 1 << 20
 
 
 class PouchServer:
@@ -37,7 +36,7 @@ class PouchServer:
         if length is None or length > limits.POUCH:
             raise ProtocolError(codes.POUCH_SIZE, f"{length} bytes")
         async with in_time(POUCH_TIME):
-            begins = await next_piece(request, self._piece, _CHUNK)
+            begins = await next_chunk(request, self._piece)
         gate = self.gates[pouch.peek_lane(begins)]
         async with gate.admit(peer, length):
             frame = await self._read(request, begins)
@@ -46,8 +45,8 @@ class PouchServer:
         return web.Response(body=answer, content_type=MEDIA_TYPE)
 
     async def _read(self, request: web.Request, begins: bytes) -> bytes:
-        frame = bytearray(begins)
+        chunks = [begins]
         async with in_time(POUCH_TIME):
-            while chunk := await next_piece(request, self._piece, _CHUNK):
-                frame += chunk
-        return bytes(frame)
+            while chunk := await next_chunk(request, self._piece):
+                chunks.append(chunk)
+        return b"".join(chunks)
