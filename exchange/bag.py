@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from protocol.checkpoint import Head
 from protocol.delivery import State
 from protocol.entries import Lane
+from protocol.pouch import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Row:
     entry: bytes
     secret: bytes | None
 
+    def packed(self) -> Row:
+        """The same without what its item holds: the most of it."""
+        return replace(self, envelope=b"", body=b"")
+
 
 class Heard(NamedTuple):
     """How far the logs are confirmed once an answer is taken: ours at the peer, and the peer's at ours."""
@@ -40,7 +45,7 @@ class Heard(NamedTuple):
 class Bag:
     """What was packed for one peer and lane, under which head of ours.
 
-    ``frame``: as it leaves, empty until it is addressed. ``uploads``: what the answer wants. ``more``: it was full.
+    ``leaves``: its frame, once it is addressed. ``uploads``: what the answer wants. ``more``: it was full.
     """
 
     peer: str
@@ -49,8 +54,13 @@ class Bag:
     items: list[bytes]
     head: Head
     more: bool = False
-    frame: bytes = b""
+    leaves: Frame | None = None
     uploads: dict[bytes, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+
+    @property
+    def frame(self) -> bytes:
+        """What leaves, in one piece; empty until it is addressed."""
+        return b"" if self.leaves is None else bytes(self.leaves)
 
     def shortened(self) -> Bag:
         """Its first half, not addressed yet: what is smaller is sooner there. The rest is still due."""

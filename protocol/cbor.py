@@ -11,7 +11,7 @@ A library is not used here: cbor2 takes duplicate keys, trailing bytes, tags and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from protocol import codes, limits
@@ -36,9 +36,17 @@ def encode(value: Value) -> bytes:
     return b"".join(pieces)
 
 
-def decode(data: bytes) -> Value:
-    """The value of a whole byte string. Raises CBOR-FORM when the bytes are not the one encoding of a value in the profile."""
-    value, at = _read(data, 0, limits.CBOR_DEPTH, [limits.CBOR_ITEMS - 1])
+def strings(items: Sequence[bytes]) -> Iterator[bytes]:
+    """The one encoding of an array of byte strings, piece by piece: what is long lies in memory once."""
+    yield _head(4, len(items))
+    for item in items:
+        yield _head(2, len(item))
+        yield item
+
+
+def decode(data: bytes, start: int = 0) -> Value:
+    """The value of all bytes from ``start`` on. Raises CBOR-FORM when they are not the one encoding of a value in the profile."""
+    value, at = _read(data, start, limits.CBOR_DEPTH, [limits.CBOR_ITEMS - 1])
     if at != len(data):
         raise _bad("trailing bytes", at)
     return value

@@ -15,6 +15,7 @@ H comes first and is judged before I is read. (SPEC.md section 3.9)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -23,6 +24,7 @@ from protocol.entries import Lane
 from protocol.errors import ProtocolError
 
 Path: TypeAlias = tuple[bytes, ...]
+_SLICE = 1 << 16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +131,42 @@ class Unknown:
     """Nothing is known here of the envelope asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A pouch as it leaves: H, and the items. Megabytes: put together only where it must lie in one piece."""
+
+    head: bytes
+    items: list[bytes]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._pieces()))
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self._pieces())
+
+    def slices(self) -> Iterator[bytes]:
+        """The whole, in slices of about 64 KiB."""
+        gathered: list[bytes] = []
+        size = 0
+        for piece in self._pieces():
+            gathered.append(piece)
+            size += len(piece)
+            if size >= _SLICE:
+                yield b"".join(gathered)
+                gathered, size = [], 0
+        yield b"".join(gathered)
+
+    def _pieces(self) -> Iterator[bytes]:
+        yield self.head
+        yield from cbor.strings(self.items)
+
+
 Item: TypeAlias = EnvelopeItem | Ask
 Answer: TypeAlias = Receipt | Wants | Later | Bad | Unknown
 
 
-def encode_pouch(head: PouchHead, items: list[bytes]) -> bytes:
-    """The frame. Items are bytes from ``encode_item`` or ``encode_answer``."""
+def encode_head(head: PouchHead) -> bytes:
+    """H, as it leaves."""
     h = head.head
     table: dict[int, cbor.Value] = {0: int(head.lane), 1: [h.old_size, h.proof, h.note], 2: head.yours, 3: head.directory_version}
     if head.witnessed is not None:
@@ -144,7 +176,12 @@ def encode_pouch(head: PouchHead, items: list[bytes]) -> bytes:
     if head.opened is not None:
         table[6] = list(head.opened)
     raw = cbor.encode(table)
-    return len(raw).to_bytes(4, "big") + raw + cbor.encode(items)
+    return len(raw).to_bytes(4, "big") + raw
+
+
+def encode_pouch(head: PouchHead, items: list[bytes]) -> bytes:
+    """The frame. Items are bytes from ``encode_item`` or ``encode_answer``."""
+    return bytes(Frame(encode_head(head), items))
 
 
 def parse_head(data: bytes) -> tuple[PouchHead, int]:
@@ -183,7 +220,7 @@ def parse_items(data: bytes, start: int) -> list[bytes]:
     """I of a whole frame, items still bytes. Raises POUCH-SIZE, POUCH-FORM. (Checks 1, 3)"""
     if len(data) > limits.POUCH:
         raise ProtocolError(codes.POUCH_SIZE, f"{len(data)} bytes")
-    items = _decode(data[start:])
+    items = _decode(data, start)
     if type(items) is not list or not all(type(item) is bytes for item in items):
         raise _form("items")
     if len(items) > limits.POUCH_ITEMS:
@@ -301,9 +338,9 @@ def _form(field: str) -> ProtocolError:
     return ProtocolError(codes.POUCH_FORM, field)
 
 
-def _decode(raw: bytes) -> cbor.Value:
+def _decode(raw: bytes, start: int = 0) -> cbor.Value:
     try:
-        return cbor.decode(raw)
+        return cbor.decode(raw, start)
     except ProtocolError as error:
         raise _form(error.detail) from None
 

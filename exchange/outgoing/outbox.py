@@ -144,7 +144,7 @@ class Outbox:
         offer = self._links.offer(peer, bag.lane, bag.head)
         opened, told = self._log.introduction(bag.head), self._heads.tell(peer, bag.head)
         about = pouch.PouchHead(bag.lane, offer, greatest, self._directory_version(), told, opened=opened)
-        bag.frame = pouch.encode_pouch(about, bag.items)
+        bag.leaves = pouch.Frame(pouch.encode_head(about), bag.items)
         return bag
 
     def _pack(self, peer: str, lane: Lane, head: Head, rows: list[Row], *, more: bool) -> Bag | None:
@@ -157,7 +157,7 @@ class Outbox:
         kept = [(row, item) for row in rows if (item := self._item(row, peer, key, paths)) is not None]
         if not kept:
             return None
-        rows, items = [row for row, _ in kept], [pouch.encode_item(item) for _, item in kept]
+        rows, items = [row.packed() for row, _ in kept], [pouch.encode_item(item) for _, item in kept]
         if key is not None and lane is Lane.URGENT:
             self._shelf.mark(self._writer, peer, key, [row.hash for row in rows if row.state is State.QUEUED])
         return Bag(peer, lane, rows, items, head, more)

@@ -246,7 +246,8 @@ class PeerCourier:
 
     async def _call(self, bag: Bag) -> bytes | RogatoryError:
         try:
-            return await self._client.pouch(bag.lane, bag.frame)
+            assert bag.leaves is not None
+            return await self._client.pouch(bag.lane, bag.leaves)
         except RogatoryError as error:
             return error  # raised where it is awaited: here it would end all lanes
 

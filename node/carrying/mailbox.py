@@ -20,6 +20,7 @@ from protocol import limits
 from protocol.collect import Collect, Refusal, pouch_id
 from protocol.entries import Lane
 from protocol.errors import PassingError, ProtocolError
+from protocol.pouch import Frame
 
 _COLLECTED: Final = 30.0  # seconds that a pouch waits to be collected: it was made for somebody who stood there
 _ANSWERED: Final = 300.0  # seconds until its answer must have come, as for a call
@@ -59,9 +60,9 @@ class Mailbox:
         """Until the peer waits for something of this lane: what is packed then is of now."""
         await self._boxes[lane].waits.wait()
 
-    async def pouch(self, lane: Lane, frame: bytes) -> bytes:
+    async def pouch(self, lane: Lane, leaves: bytes | Frame) -> bytes:
         """Let the peer collect a pouch; its answer's frame. Raises PEER-UNREACHABLE, PEER-BUSY, PEER-REFUSED."""
-        box = self._boxes[lane]
+        box, frame = self._boxes[lane], bytes(leaves)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         box.offered, box.answer = frame, answer
         box.bell.set()

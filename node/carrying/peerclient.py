@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import io
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -34,9 +33,11 @@ from protocol import addcheckpoint, limits
 from protocol import codes as protocol_codes
 from protocol.entries import Lane
 from protocol.errors import LocalError, PassingError, ProtocolError, RogatoryError
+from protocol.pouch import Frame
 
+_QUESTIONS = "QUESTIONS"
 _PIECE = 1 << 20  # bytes of a part that are read and given to TLS at one go
-_LARGE = 1 << 20  # bytes of a body that aiohttp would write in one piece
+_LARGE = 1 << 18  # bytes of a body that aiohttp would write in one piece
 _ANSWER = limits.POUCH + limits.POUCH_HEAD
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=5, sock_read=60)
 _log = structlog.get_logger("peerclient")
@@ -66,6 +67,8 @@ class PeerRefusedError(ProtocolError):
 class PeerClient:
     """Calls one authority. Lanes and evidence have connections of their own, so none waits behind another.
 
+    Nor does a short question take a lane's: the next pouch would open one more, and a connection that has carried pouches holds megabytes.
+
     ``directory``, ``pins`` and ``context`` give what is in force now: a call looks at them each time.
     """
 
@@ -93,7 +96,7 @@ class PeerClient:
                 session.connector.abort()
             await session.close()
 
-    async def pouch(self, lane: Lane, frame: bytes) -> bytes:
+    async def pouch(self, lane: Lane, frame: bytes | Frame) -> bytes:
         """Hand over a pouch; the answer's frame. Raises PEER-REFUSED, PEER-UNREACHABLE."""
         return await self._call(lane.name, "POST", "/v1/pouch", data=frame)
 
@@ -106,7 +109,7 @@ class PeerClient:
 
     async def bring_prekeys(self, frame: bytes) -> None:
         """Bring our prekeys, where nobody can ask for them. Raises PEER-REFUSED (409 names the size to link from), PEER-UNREACHABLE."""
-        await self._call("ROUTINE", "PUT", "/v1/prekeys", data=frame)
+        await self._call(_QUESTIONS, "PUT", "/v1/prekeys", data=frame)
 
     async def part(self, envelope_hash: bytes, number: int, offset: int) -> AsyncIterator[bytes]:
         """A part that waits for us there, from this offset, as it comes. Raises PEER-REFUSED, PEER-UNREACHABLE."""
@@ -122,11 +125,11 @@ class PeerClient:
 
     async def prekeys(self, yours: int) -> bytes:
         """The peer's current prekeys. ``yours``: the size of its log that we confirmed."""
-        return await self._call("ROUTINE", "GET", f"/v1/prekeys?yours={yours}")
+        return await self._call(_QUESTIONS, "GET", f"/v1/prekeys?yours={yours}")
 
     async def checkpoint_of(self, origin: str) -> bytes:
         """The greatest head that the peer has of this log, its own or another's. Raises PEER-REFUSED."""
-        return await self._call("ROUTINE", "GET", f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint")
+        return await self._call(_QUESTIONS, "GET", f"/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint")
 
     async def add_checkpoint(self, request: bytes) -> bytes:
         """Show the peer, as our witness, a head of ours; its lines. Raises PEER-REFUSED (409 names the size to link from)."""
@@ -180,11 +183,11 @@ class PeerClient:
         return int(told[0])
 
     async def _call(
-        self, connection: str, method: str, target: str, data: bytes | None = None, take: Callable[[bytes], None] | None = None
+        self, connection: str, method: str, target: str, data: bytes | Frame | None = None, take: Callable[[bytes], None] | None = None
     ) -> bytes:
         with self._failures():
             async with asyncio.timeout(self._patience.call):
-                return await self._exchange(connection, method, target, take=take, data=_body(data))
+                return await self._exchange(connection, method, target, take=take, **_body(data))
 
     async def _exchange(
         self, connection: str, method: str, target: str, *, take: Callable[[bytes], None] | None = None,
@@ -237,9 +240,18 @@ class PeerClient:
         return session
 
 
-def _body(data: bytes | None) -> bytes | io.BytesIO | None:
+def _body(data: bytes | Frame | None) -> dict[str, Any]:
     """What is large goes piece by piece, so that nothing else waits for it."""
-    return data if data is None or len(data) < _LARGE else io.BytesIO(data)
+    if isinstance(data, Frame):
+        length = len(data)
+        return {"data": _slices(data) if length >= _LARGE else bytes(data), "headers": {hdrs.CONTENT_LENGTH: str(length)}}
+    return {"data": data}
+
+
+async def _slices(frame: Frame) -> AsyncIterator[bytes]:
+    for each in frame.slices():
+        yield each
+        await asyncio.sleep(0)
 
 
 async def _read(response: aiohttp.ClientResponse, take: Callable[[bytes], None] | None) -> bytes:

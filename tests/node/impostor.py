@@ -10,7 +10,7 @@ Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 class Impostor:
-    """``answers``: by the beginning of the target; the bytes to send, or what writes them. ``asked``: every request's first line."""
+    """``answers``: by the beginning of the target; the bytes to send, or what writes them. ``asked``: every request's first line; ``body``: the last one's."""
 
     def __init__(self, answers: dict[str, Answer], deaf: bool) -> None:
         self.answers = answers
@@ -18,6 +18,7 @@ class Impostor:
         self.tasks: list[asyncio.Task[None]] = []
         self.asked: list[str] = []
         self.heads: list[str] = []
+        self.body = b""
         self.connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,7 +39,7 @@ class Impostor:
                 self.asked.append(line)
                 self.heads.append(head)
                 length = next((int(h.split(":")[1]) for h in head.split("\r\n") if h.lower().startswith("content-length:")), 0)
-                await reader.readexactly(length)
+                self.body = await reader.readexactly(length)
                 answer = next((a for begin, a in self.answers.items() if line.split()[1].startswith(begin)), b"")
                 if callable(answer):
                     await answer(writer)

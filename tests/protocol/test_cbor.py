@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol import codes, limits
-from protocol.cbor import Value, decode, encode
+from protocol.cbor import Value, decode, encode, strings
 from protocol.errors import ProtocolError
 
 scalars = (
@@ -65,6 +65,16 @@ def test_examples(value: Value, wire: str) -> None:
 @given(values)
 def test_what_is_written_is_read(value: Value) -> None:
     assert _same(decode(encode(value)), value)
+
+
+@given(values, st.binary(max_size=40))
+def test_what_is_written_is_read_behind_other_bytes(value: Value, before: bytes) -> None:
+    assert _same(decode(before + encode(value), len(before)), value)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=30))
+def test_strings_piece_by_piece_are_the_array_of_them(items: list[bytes]) -> None:
+    assert b"".join(strings(items)) == encode(items)
 
 
 @given(st.binary(max_size=64) | values.map(encode).flatmap(lambda raw: _changed(raw[:400])))

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import random
 import socket
 
 import pytest
@@ -14,8 +15,10 @@ from node.carrying.peerclient import Patience, PeerRefusedError
 from node.carrying.peerconnector import PeerConnector
 from protocol import codes as protocol_codes
 from protocol import limits
+from protocol.cbor import encode
 from protocol.entries import Lane
 from protocol.errors import LocalError, PassingError, ProtocolError
+from protocol.pouch import Frame
 from tests.node.impostor import drops, endless, impostor, never, ok
 from tests.node.peers import peers
 from tests.node.wire import stranger
@@ -108,7 +111,7 @@ def untouched(port):
 
 
 def resolve(calling, *answers):
-    calling._session("ROUTINE").connector._resolver = Answers(*answers)
+    calling._session("QUESTIONS").connector._resolver = Answers(*answers)
 
 
 @pytest.mark.parametrize("ips", [*([ip] for ip in FORBIDDEN if ip.count(".") == 3 or ":" in ip), ["127.0.0.1", "10.1.2.3", "::1"]])
@@ -145,7 +148,7 @@ async def test_NET_10_the_open_connection_is_looked_at_before_each_request(net):
     allowed = ["127.0.0.0/8"]
     async with as_xb(net, {"/": ok(b"x")}) as one, client(net) as calling:
         connector = PeerConnector(lambda ip: may_dial(ip, tuple(allowed)), calling._check)
-        calling._session("ROUTINE")._connector = connector
+        calling._session("QUESTIONS")._connector = connector
         assert await calling.prekeys(0) == b"x"
         allowed.clear()  # the directory's ranges have changed: the kept connection is no way around
         assert (await refusal(calling.prekeys(0))).code is codes.PEER_ADDRESS
@@ -302,6 +305,28 @@ async def test_lanes_have_connections_of_their_own(net):
         await calling.pouch(Lane.URGENT, b"frame")
         await calling.pouch(Lane.ROUTINE, b"frame")
         assert one.connections == 2
+
+
+async def test_a_question_takes_no_connection_of_a_lane(net):
+    """A pouch that found its own taken would open another, and each that has carried pouches holds megabytes."""
+    async with as_xb(net, {"/": ok(b"x")}) as one, client(net) as calling:
+        for lane in Lane:
+            await calling.pouch(lane, b"frame")
+        await calling.prekeys(0)
+        await calling.checkpoint_of(net["xb-ca"].exchange.log.origin)
+        for lane in Lane:
+            await calling.pouch(lane, b"frame")
+        assert one.connections == 3
+
+
+@pytest.mark.parametrize("lengths", [[], [1], [1 << 18], [6500] * 256, [3_000_017, 0, 40]])
+async def test_a_pouch_of_any_size_arrives_as_it_is(net, lengths):
+    frame = Frame(b"head", [random.Random(n).randbytes(length) for n, length in enumerate(lengths)])
+    async with as_xb(net, {"/": ok(b"x")}) as one, client(net) as calling:
+        assert await calling.pouch(Lane.ROUTINE, frame) == b"x"
+        assert one.body == b"head" + encode(frame.items)
+        assert f"content-length: {len(one.body)}\r\n" in one.heads[0].lower()
+        assert "transfer-encoding" not in one.heads[0].lower()
 
 
 async def test_POI_2_whatever_an_answer_does_to_the_http_library_ends_one_call(net, monkeypatch):
