@@ -51,6 +51,7 @@ class Store:
             uri = f"{(self.folder / _NAME).absolute().as_uri()}?mode=ro"
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA query_only=ON")
+            connection.execute("PRAGMA cache_size=-256")  # KiB: each commit empties it, and there is one for each thread
             self._local.connection = connection
             self._readers.append(connection)
         return connection

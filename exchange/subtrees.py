@@ -12,8 +12,9 @@ from typing import Final
 from protocol.merkle import HASH, node_hash
 from protocol.tiles import HEIGHT
 
-_GROWN: Final = 32  # tiles of each level: at least the newest 7,936 leaves, and of what lies above them 256 times as much
-_READ: Final = 32  # tiles of older leaves
+_GROWN: Final = 32  # tiles of leaves: at least the newest 7,936
+_ABOVE: Final = 2  # tiles of each level above, of which one lies above 65,536 leaves
+_READ: Final = 8  # older tiles
 _Rows = list[list[bytes]]  # of one tile: its hashes, those of pairs of them, and so on
 
 
@@ -48,7 +49,7 @@ class Subtrees:
             rows = self._grown.get(key)
             if rows is None:
                 rows = self._grown[key] = _rows(b"")
-                self._grown.pop((tile_level, key[1] - _GROWN), None)
+                self._grown.pop((tile_level, key[1] - (_ABOVE if tile_level else _GROWN)), None)
             if len(rows[height]) == index & ((1 << width) - 1):  # else its beginning is not here
                 rows[height].append(value)
 

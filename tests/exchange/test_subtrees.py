@@ -62,3 +62,10 @@ def test_the_oldest_tiles_are_forgotten() -> None:
     for number in range(100, 100 + 2 * subtrees._READ):
         assert kept.keep(0, number, bytes(WIDTH * merkle.HASH), above)
     assert len(kept._read) <= subtrees._READ
+
+
+def test_above_the_leaves_two_tiles_are_kept() -> None:
+    kept = Subtrees()
+    for index in range(5 * WIDTH):
+        kept.grow([(8, index, bytes(merkle.HASH))])
+    assert [kept.get(8, WIDTH * tile) is None for tile in range(5)] == [True] * 3 + [False] * 2
