@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from array import array
 from contextlib import suppress
 from pathlib import Path
 from statistics import linear_regression
@@ -51,15 +52,15 @@ class Slope:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._seen: list[tuple[int, int]] = []
+        self._times, self._sizes = array("q"), array("q")  # small: one of both may be this process
 
     def look(self) -> None:
         """Look now."""
-        self._seen.append((monotonic_ms(), resident(self._pid)))
+        self._times.append(monotonic_ms())
+        self._sizes.append(resident(self._pid))
 
     def mib_per_minute(self) -> float:
         """The slope; 0 without two looks at two times."""
-        times, sizes = zip(*self._seen, strict=True) if self._seen else ((), ())
-        if len(set(times)) < 2:
+        if len(set(self._times)) < 2:
             return 0.0
-        return linear_regression(times, sizes).slope * limits.MINUTE / limits.MiB
+        return linear_regression(self._times, self._sizes).slope * limits.MINUTE / limits.MiB
