@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import signal
 import sys
@@ -52,7 +51,6 @@ from protocol.errors import LocalError
 
 _WORKERS = 16  # threads for cryptography and disk: a few that wait for the writer must not keep the others from work
 _TURN = 0.0003  # seconds that a thread keeps the interpreter's lock while others wait for it
-_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 _COLLECT = 50_000  # objects that are new, before those in cycles are looked for: one pouch makes half as many, and nearly all die without
 _log = structlog.get_logger("node")
 
@@ -265,18 +263,13 @@ class _Stopped(Exception):  # noqa: N818 - a signal, not an error
 
 
 def economise() -> None:
-    """For a process that will be one node: look for cycles seldom, take turns often, and let all threads share one heap.
+    """For a process that will be one node: look for cycles seldom, and take turns often.
 
-    Before it starts a thread: a heap of its own, once a thread has it, stays.
-
-    Cycles are rare here, and looking for them at Python's own pace took 7 % of the CPU of a busy node. Pouches of megabytes, made by one
-    thread and let go by another, left holes in as many heaps as there are threads: 30 MiB.
+    Cycles are rare here, and looking for them at Python's own pace took 7 % of the CPU of a busy node.
     """
     gc.freeze()
     gc.set_threshold(_COLLECT, 10, 10)
     sys.setswitchinterval(_TURN)
-    with contextlib.suppress(AttributeError):  # another libc
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def run(path: Path) -> int:

@@ -23,6 +23,7 @@ from typing import Any, Final
 from node import codes, logs
 from node.clock import SystemClock, monotonic_ms
 from node.exercise import found_world
+from node.heap import settle_children
 from node.home import Home
 from node.node import Node, economise
 from protocol.errors import LocalError
@@ -45,6 +46,7 @@ def run_pair(folder: Path, drive: Drive, options: object, limit: float) -> Figur
 
 def drive_homes(sender_home: Path, recipient_home: Path, drive: Drive, options: object, limit: float) -> Figures:
     """The same with two homes of one network that exist."""
+    settle_children()  # as `rogatory run` does
     spawn = multiprocessing.get_context("spawn")
     ready, stop, results = spawn.Event(), spawn.Event(), spawn.Queue()
     recipient = spawn.Process(target=_run_recipient, args=(recipient_home, ready, stop), daemon=True)

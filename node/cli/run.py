@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from node.cli.options import home_of, home_option
+from node.heap import begin_with_it
 
 
 @click.command(epilog="Exit codes: 0 stopped by SIGTERM or SIGINT, 1 refused to start or had to stop, 2 usage.")
@@ -20,6 +21,7 @@ def run(home: Path) -> None:
     It refuses to start, with a code, on data of a newer release, beside a second process, on an old copy of its data, with keys
     that the directory does not list, and on a busy port. Logs go to standard error.
     """
+    begin_with_it()
     path = home_of(home).path
     from node.node import run as run_node
 

@@ -128,8 +128,9 @@ def test_OPS_5_no_secret_in_the_log(run):
 
 
 def test_all_threads_share_one_heap(run):
-    """glibc gives a thread a heap of 64 MiB of addresses, at a multiple of it, unless it was told not to."""
+    """glibc gives a thread a heap of 64 MiB of addresses, at a multiple of it, unless it was told not to when the program began."""
     _, _, pid, _ = run
+    assert b"GLIBC_TUNABLES=glibc.malloc.arena_max=1" in Path(f"/proc/{pid}/environ").read_bytes()
     maps = [line.split()[:2] for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if len(line.split()) == 5]
     spans = [[int(end, 16) for end in where.split("-")] for where, _ in maps]
     size = 64 << 20
