@@ -45,7 +45,7 @@ class Heard(NamedTuple):
 class Bag:
     """What was packed for one peer and lane, under which head of ours.
 
-    ``leaves``: its frame, once it is addressed. ``uploads``: what the answer wants. ``more``: it was full.
+    ``about``: H of its frame, empty until it is addressed. ``uploads``: what the answer wants. ``more``: it was full.
     """
 
     peer: str
@@ -54,13 +54,18 @@ class Bag:
     items: list[bytes]
     head: Head
     more: bool = False
-    leaves: Frame | None = None
+    about: bytes = b""
     uploads: dict[bytes, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
     @property
+    def addressed(self) -> Frame:
+        """As it leaves."""
+        return Frame(self.about, self.items)
+
+    @property
     def frame(self) -> bytes:
-        """What leaves, in one piece; empty until it is addressed."""
-        return b"" if self.leaves is None else bytes(self.leaves)
+        """The same in one piece, put together each time."""
+        return bytes(self.addressed)
 
     def shortened(self) -> Bag:
         """Its first half, not addressed yet: what is smaller is sooner there. The rest is still due."""

@@ -11,7 +11,7 @@ A library is not used here: cbor2 takes duplicate keys, trailing bytes, tags and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from protocol import codes, limits
@@ -28,20 +28,17 @@ _HASH = _BYTES[32]  # paths are arrays of hashes
 
 def encode(value: Value) -> bytes:
     """The one encoding of a value. Raises ValueError or TypeError for what the profile does not have: that is a bug of ours."""
-    pieces: list[bytes] = []
-    _write(pieces.append, value, limits.CBOR_DEPTH)
+    return b"".join(pieces(value))
+
+
+def pieces(value: Value) -> list[bytes]:
+    """The same before it is put together: its byte strings are not copied. Raises as ``encode``."""
+    written: list[bytes] = []
+    _write(written.append, value, limits.CBOR_DEPTH)
     # an item is a piece or more, so most encodings need no counting
-    if len(pieces) > limits.CBOR_ITEMS and _items(value) > limits.CBOR_ITEMS:
+    if len(written) > limits.CBOR_ITEMS and _items(value) > limits.CBOR_ITEMS:
         raise ValueError("more items than the profile allows")
-    return b"".join(pieces)
-
-
-def strings(items: Sequence[bytes]) -> Iterator[bytes]:
-    """The one encoding of an array of byte strings, piece by piece: what is long lies in memory once."""
-    yield _head(4, len(items))
-    for item in items:
-        yield _head(2, len(item))
-        yield item
+    return written
 
 
 def decode(data: bytes, start: int = 0) -> Value:

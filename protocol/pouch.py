@@ -156,9 +156,8 @@ class Frame:
                 gathered, size = [], 0
         yield b"".join(gathered)
 
-    def _pieces(self) -> Iterator[bytes]:
-        yield self.head
-        yield from cbor.strings(self.items)
+    def _pieces(self) -> list[bytes]:
+        return [self.head, *cbor.pieces(self.items)]
 
 
 Item: TypeAlias = EnvelopeItem | Ask

@@ -144,7 +144,7 @@ class Outbox:
         offer = self._links.offer(peer, bag.lane, bag.head)
         opened, told = self._log.introduction(bag.head), self._heads.tell(peer, bag.head)
         about = pouch.PouchHead(bag.lane, offer, greatest, self._directory_version(), told, opened=opened)
-        bag.leaves = pouch.Frame(pouch.encode_head(about), bag.items)
+        bag.about = pouch.encode_head(about)
         return bag
 
     def _pack(self, peer: str, lane: Lane, head: Head, rows: list[Row], *, more: bool) -> Bag | None:

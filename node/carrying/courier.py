@@ -246,8 +246,7 @@ class PeerCourier:
 
     async def _call(self, bag: Bag) -> bytes | RogatoryError:
         try:
-            assert bag.leaves is not None
-            return await self._client.pouch(bag.lane, bag.leaves)
+            return await self._client.pouch(bag.lane, bag.addressed)
         except RogatoryError as error:
             return error  # raised where it is awaited: here it would end all lanes
 

@@ -60,9 +60,9 @@ class Mailbox:
         """Until the peer waits for something of this lane: what is packed then is of now."""
         await self._boxes[lane].waits.wait()
 
-    async def pouch(self, lane: Lane, leaves: bytes | Frame) -> bytes:
+    async def pouch(self, lane: Lane, addressed: bytes | Frame) -> bytes:
         """Let the peer collect a pouch; its answer's frame. Raises PEER-UNREACHABLE, PEER-BUSY, PEER-REFUSED."""
-        box, frame = self._boxes[lane], bytes(leaves)
+        box, frame = self._boxes[lane], bytes(addressed)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         box.offered, box.answer = frame, answer
         box.bell.set()

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol import codes, limits
-from protocol.cbor import Value, decode, encode, strings
+from protocol.cbor import Value, decode, encode, pieces
 from protocol.errors import ProtocolError
 
 scalars = (
@@ -72,9 +72,11 @@ def test_what_is_written_is_read_behind_other_bytes(value: Value, before: bytes)
     assert _same(decode(before + encode(value), len(before)), value)
 
 
-@given(st.lists(st.binary(max_size=300), max_size=30))
-def test_strings_piece_by_piece_are_the_array_of_them(items: list[bytes]) -> None:
-    assert b"".join(strings(items)) == encode(items)
+def test_pieces_copy_no_byte_string() -> None:
+    items = [bytes([n]) * 6500 for n in range(3)]
+    written = pieces(items)
+    assert b"".join(written) == b"\x83" + b"".join(b"\x59\x19\x64" + item for item in items)
+    assert all(any(piece is item for piece in written) for item in items)
 
 
 @given(st.binary(max_size=64) | values.map(encode).flatmap(lambda raw: _changed(raw[:400])))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import cbor
+from protocol import cbor, limits
 from protocol.entries import Lane
 from protocol.pouch import Frame, HeadOffer, PouchHead, encode_head, encode_pouch, parse_head, parse_items
 
@@ -29,3 +30,8 @@ def test_what_leaves_is_read() -> None:
     about, start = parse_head(raw)
     assert about == HEAD
     assert parse_items(raw, start) == items
+
+
+def test_a_pouch_of_more_items_than_may_be_is_not_made() -> None:
+    with pytest.raises(ValueError, match="more items"):
+        encode_pouch(HEAD, [b""] * (limits.CBOR_ITEMS + 1))
