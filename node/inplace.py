@@ -11,7 +11,7 @@ import threading
 from typing import Final
 from typing import Protocol as TypingProtocol
 
-_ROOM: Final = 1 << 16  # bytes
+_ROOM: Final = 1 << 16  # bytes: pieces that the C library keeps in the heap (node/heap.py)
 
 
 class _Place(threading.local):

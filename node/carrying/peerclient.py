@@ -35,9 +35,10 @@ from protocol.entries import Lane
 from protocol.errors import LocalError, PassingError, ProtocolError, RogatoryError
 from protocol.pouch import Frame
 
-_QUESTIONS = "QUESTIONS"
+_QUESTIONS = "QUESTIONS"  # the connections of what is short and of no lane
 _PIECE = 1 << 20  # bytes of a part that are read and given to TLS at one go
 _LARGE = 1 << 18  # bytes of a body that aiohttp would write in one piece
+_SLICE = 1 << 16  # bytes of one that lies in one piece already
 _ANSWER = limits.POUCH + limits.POUCH_HEAD
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=5, sock_read=60)
 _log = structlog.get_logger("peerclient")
@@ -242,14 +243,14 @@ class PeerClient:
 
 def _body(data: bytes | Frame | None) -> dict[str, Any]:
     """What is large goes piece by piece, so that nothing else waits for it."""
-    if isinstance(data, Frame):
-        length = len(data)
-        return {"data": _slices(data) if length >= _LARGE else bytes(data), "headers": {hdrs.CONTENT_LENGTH: str(length)}}
-    return {"data": data}
+    if data is None or (length := len(data)) < _LARGE:
+        return {"data": data if data is None else bytes(data)}
+    return {"data": _slices(data), "headers": {hdrs.CONTENT_LENGTH: str(length)}}
 
 
-async def _slices(frame: Frame) -> AsyncIterator[bytes]:
-    for each in frame.slices():
+async def _slices(data: bytes | Frame) -> AsyncIterator[bytes]:
+    slices = data.slices() if isinstance(data, Frame) else (data[at : at + _SLICE] for at in range(0, len(data), _SLICE))
+    for each in slices:
         yield each
         await asyncio.sleep(0)
 
