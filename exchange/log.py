@@ -1,7 +1,7 @@
 """The log of this authority: entries in order, their hash tree, and heads signed only after commit and guard.
 
 Commit, guard, sign, speak (SPEC.md section 5). The writer's thread calls ``write`` inside the group's transaction, ``advance`` after its
-commit, and only then is the new head signed. Proofs may be asked for from any thread, for any committed size.
+commit, and ``sign_newest`` before anything of it is spoken of. Proofs may be asked for from any thread, for any committed size.
 """
 
 from __future__ import annotations
@@ -306,12 +306,15 @@ class Log(StoredLog):
         growth.edge[level] = edge
 
     def advance(self, growth: Growth) -> None:
-        """After the commit: take the new size over, then guard and sign. Raises GUARD-LOST, LOG-STOPPED."""
+        """After the commit: take the new size over."""
         self._frontier, self._edge = growth.frontier, growth.edge
         self._subtrees.grow(growth.nodes)
         self.size, self.root, self.time = growth.frontier.size, growth.frontier.root(), growth.time
         if growth.closes:
             self.closed = self.closing(self._store.writer)
+
+    def sign_newest(self) -> None:
+        """Guard and sign what is committed, unless nothing is signed now. Raises GUARD-LOST, LOG-STOPPED."""
         if self.hold is None and not self.steady():
             self.hold = codes.LOG_UNSURE
         if self.hold is None:

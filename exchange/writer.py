@@ -5,9 +5,9 @@
 
 One fsync of the database, one of the guard and one pair of signatures serve the whole group; a group is whatever has queued up
 while the last one was being written, so it fills itself under load and leaves at once when there is none. What is urgent goes
-first, and no group grows once it holds something urgent; what is not hurried makes no group of its own before ``_PATIENCE``. A
-function that raises undoes itself alone. A commit or a guard that fails ends the writer: after a failed fsync nobody knows what
-the disk holds.
+first, and no group grows once it holds something urgent; what is not hurried makes no group of its own before ``_PATIENCE``. Nor is
+a head hurried that nothing is spoken of: the group after it signs for both, or the writer when it has rested so long. A function that
+raises undoes itself alone. A commit or a guard that fails ends the writer: after a failed fsync nobody knows what the disk holds.
 
 ``step`` commits one group on the caller's thread: a simulator drives the writer by it, the thread calls nothing else.
 """
@@ -69,6 +69,7 @@ class Writer:
         self._urgent_at = -_BESIDE_MS
         self._carries = CARRY_OVER
         self._passed_over = False  # the last group was urgent alone while others waited: next time some go along
+        self._unsigned = False  # the log has grown by what nothing is spoken of
         self._dead: LocalError | None = None
         self._stopping = False
         self.threaded = threaded
@@ -117,28 +118,34 @@ class Writer:
             del future  # what it raises would hold this frame, and the frame the future that holds what it raises
 
     def step(self) -> bool:
-        """Commit one group of what is queued; whether anything was. Only ever by one thread at a time."""
-        if not self._urgent and not self._routine and not self._unhurried:
-            return False
+        """Commit one group of what is queued, or sign what the last one left; whether there was anything. One thread at a time."""
         done: list[_Done] = []
         taken: list[_Job] = []
-        try:
-            growth = self._transact(taken, done)
-        except sqlite3.Error as error:
-            self._abandon(taken, error)
-            return True
-        except Exception as error:  # noqa: BLE001 - the log could not grow: whatever it was, nobody may wait for ever
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            self._end(error, taken)
-            return True
-        _tell(done, spoken=False)
-        if growth is not None:
+        growth, behind = None, self._unsigned
+        if self._urgent or self._routine or self._unhurried:
             try:
-                self._log.advance(growth)
-            except Exception as error:  # noqa: BLE001 - committed, but guard or signature failed: it may not be spoken of
+                growth = self._transact(taken, done)
+            except sqlite3.Error as error:
+                self._abandon(taken, error)
+                return True
+            except Exception as error:  # noqa: BLE001 - the log could not grow: whatever it was, nobody may wait for ever
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 self._end(error, taken)
                 return True
+        elif not behind:
+            return False
+        _tell(done, spoken=False)
+        try:
+            if growth is not None:
+                self._log.advance(growth)
+                self._unsigned = True
+            if self._unsigned and (behind or any(job.spoken for job, _ in done)):
+                self._log.sign_newest()
+                self._unsigned = False
+        except Exception as error:  # noqa: BLE001 - committed, but guard or signature failed: it may not be spoken of
+            self._end(error, taken)
+            return True
         _tell(done, spoken=True)
         return True
 
@@ -155,7 +162,7 @@ class Writer:
     def _run(self) -> None:
         while True:
             with self._gate:
-                self._gate.wait_for(lambda: self._urgent or self._routine or self._unhurried or self._stopping)
+                self._gate.wait_for(lambda: self._urgent or self._routine or self._unhurried or self._unsigned or self._stopping)
                 if self._gate.wait_for(lambda: self._urgent or self._routine or self._stopping, _PATIENCE) and self._stopping:
                     return  # ``stop`` does what is left
             self.step()
@@ -248,7 +255,7 @@ class Writer:
         else:
             dead = LocalError(codes.LOG_SIGN, type(error).__name__)
         with self._gate:
-            self._dead = dead
+            self._dead, self._unsigned = dead, False
             queues = self._urgent, self._routine, self._unhurried
             waiting = [job for queue in queues for job in queue]
             for queue in queues:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exchange import codes
-from exchange.log import Growth, Tx
+from exchange.log import Tx
 from exchange.store import CARRY_OVER
 from exchange.writer import Writer
 from protocol import codes as protocol_codes
@@ -160,17 +161,56 @@ def test_what_nothing_is_spoken_of_is_done_with_the_commit(world: World, monkeyp
     spoken = steps.writer.submit(lambda tx: tx.append(Filler))
     size, seen = steps.log.size, []
 
-    def refuse(growth: Growth) -> None:
+    def refuse() -> None:
         seen.append((quiet.done(), spoken.done()))
         raise LocalError(codes.GUARD_LOST)
 
-    monkeypatch.setattr(steps.log, "advance", refuse)
+    monkeypatch.setattr(steps.log, "sign_newest", refuse)
     steps.writer.step()
     assert seen == [(True, False)]
     assert quiet.result(0) == size
     with pytest.raises(LocalError, match="GUARD-LOST"):
         spoken.result(0)
     assert world.fatal
+
+
+@pytest.mark.parametrize("following", ["what is spoken of", "what is not", "nothing"])
+def test_a_head_that_nothing_is_spoken_of_waits_for_what_follows(world: World, following: str) -> None:
+    steps = Steps(world)
+    log, before = steps.log, steps.log.head().size
+    assert before == log.size
+    quiet = steps.writer.submit(lambda tx: tx.append(Filler), spoken=False)
+    steps.writer.step()
+    assert quiet.result(0) == before
+    assert (log.size, log.head().size) == (before + 1, before)
+    if following != "nothing":
+        steps.writer.submit(lambda tx: tx.append(Filler), spoken=following == "what is spoken of")
+    assert steps.writer.step()
+    assert log.head().size == log.size == before + 1 + (following != "nothing")
+    assert not steps.writer.step()
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_head_that_nothing_is_spoken_of_is_signed_though_nothing_follows(world: World, stopped: bool) -> None:
+    exchange = world.exchanges["xa-ca"]
+    index = exchange.writer.submit(lambda tx: tx.append(Filler), spoken=False).result(10)
+    if stopped:
+        exchange.writer.stop()
+    ends = time.monotonic() + 10
+    while exchange.log.head().size == index and time.monotonic() < ends and not stopped:
+        time.sleep(0.005)
+    assert exchange.log.head().size == index + 1
+
+
+def test_after_the_end_nothing_is_signed_any_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, size = Steps(world), world.exchanges["xa-ca"].log.size
+    steps.writer.submit(lambda tx: tx.append(Filler), spoken=False)
+    steps.writer.step()
+    monkeypatch.setattr(steps.log, "advance", lambda growth: (_ for _ in ()).throw(LocalError(codes.STORE_WRITE)))
+    with pytest.raises(LocalError, match="STORE-WRITE"):
+        steps.writer.run(lambda tx: tx.append(Filler))
+    assert not steps.writer.step()
+    assert steps.log.head().size == size
 
 
 def test_a_guard_that_fails_in_a_function_ends_the_writer(world: World) -> None:
