@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -30,7 +31,7 @@ from protocol import cbor, codes, delivery, limits, pouch
 from protocol.checkpoint import Head
 from protocol.delivery import Event, State
 from protocol.entries import Consigned, Lane, Place, Receipted, Refused
-from protocol.errors import ProtocolError
+from protocol.errors import ProtocolError, RogatoryError
 from protocol.heads import HeadError
 
 _RECEIPT = ("state", "last_code", "receipt", "receipt_index", "receipt_path", "receipt_note")  # columns of a delivery
@@ -71,6 +72,15 @@ class Answers:
         except ProtocolError as error:
             self._writer.run(partial(oddities.keep_oddity, peer=bag.peer, what=oddities.ANSWER, code=error.code, raw=frame))
             raise
+
+    def confirm_early(self, bag: Bag, frame: bytes) -> None:
+        """Move the record of the peer's head by a large answer that has to wait for its turn to be taken.
+
+        Answers in the other lane are linked from it by now, and would wait as long. Whatever is wrong with it is found when it is taken.
+        """
+        with suppress(RogatoryError):
+            about, _ = pouch.parse_head(frame)
+            self._peers.take_early(self._writer, self._peers.verify(bag.peer, about.head.note, about.opened), about.head, len(frame))
 
     def hear(self, bag: Bag, frame: bytes) -> Heard:
         """What an answer that is not taken yet says of the logs, for the head of the pouch after it. Raises what its head raises.

@@ -75,6 +75,7 @@ class _Lane:
     rung: bool = False  # ``ring`` will be called, by the loop
     flight: _Flight | None = None  # left before the answer to the one before it was taken
     busy: bool = False  # a pouch is on its way, or its answer is being taken
+    more: bool = False  # the last pouch that landed did not hold all that was due
     most: int = limits.POUCH_ITEMS  # items of the next pouch: fewer after relinks, for a smaller one is sooner there
     unlinked: int = 0  # pouches in a row whose head, or that of whose answer, was not linked from the right size
 
@@ -161,7 +162,7 @@ class PeerCourier:
             await self._client.ready(lane)
             state.wake.clear()
             more = await self._attempt(lambda: self._carry(lane, tasks), lane)
-            if not more and state.flight is None:
+            if state.flight is None and not (more and (state.more or state.wake.is_set())):
                 await self._rest(lane, state)
             gives_way = MOST[lane] if self.contacts.code == codes.PEER_UNREACHABLE.code else 0.0  # a thin line is the urgent one's
 
@@ -246,9 +247,12 @@ class PeerCourier:
 
     async def _call(self, bag: Bag) -> bytes | RogatoryError:
         try:
-            return await self._client.pouch(bag.lane, bag.addressed)
+            answer = await self._client.pouch(bag.lane, bag.addressed)
+            if bag.more:  # it may wait until the next one is packed
+                await asyncio.to_thread(self._exchange.answers.confirm_early, bag, answer)
         except RogatoryError as error:
             return error  # raised where it is awaited: here it would end all lanes
+        return answer
 
     async def _land(self, flight: _Flight, tasks: asyncio.TaskGroup) -> None:
         """Take the answer of one pouch. While the other lane is faster, its head is linked anew and it leaves again."""
@@ -323,6 +327,7 @@ class PeerCourier:
 
     def _landed(self, flight: _Flight, answer: bytes) -> None:
         bag = flight.bag
+        self._lanes[bag.lane].more = bag.more
         self._reached()
         self._told(self.peer, pouch.parse_head(answer)[0].directory_version)
         self.contacts.pouches += bool(bag.rows)

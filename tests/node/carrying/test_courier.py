@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 
 import pytest
 
@@ -365,6 +366,49 @@ async def test_the_next_full_pouch_is_there_before_an_answer_is_taken(tmp_path, 
             await net.settled(submission.hash)
         assert early == [True]
         assert count(net, "xb-ca", Consigned) == len(sent)
+
+
+async def test_the_head_of_a_large_answer_counts_before_the_next_pouch_is_packed(tmp_path, monkeypatch):
+    """What the other lane is answered is linked from it, and would wait for the packing, which gives way to it."""
+    async with peers(tmp_path, carry=False) as net:
+        a = net["xa-ca"].exchange
+        ahead, early = a.outbox.ahead, []
+
+        def packing(bag, most):
+            before, ends = a.peers.greatest("xb-ca"), time.monotonic() + 20
+            while a.peers.greatest("xb-ca") == before and time.monotonic() < ends:
+                time.sleep(0.01)
+            early.append(a.peers.greatest("xb-ca") > before)
+            return ahead(bag, most)
+
+        net["xa-ca"].carry_to("xb-ca")
+        await net.settled(net.world.send("xa-ca", "xb-ca", b"{}").hash)
+        monkeypatch.setattr(a.outbox, "ahead", packing)
+        sent = [net.world.send("xa-ca", "xb-ca", b"{}") for _ in range(600)]
+        for submission in sent:
+            await net.settled(submission.hash)
+        assert early[:1] == [True]
+
+
+async def test_a_pouch_that_held_all_is_not_looked_for_again(tmp_path, monkeypatch):
+    async with peers(tmp_path, carry=False) as net:
+        a = net["xa-ca"].exchange
+        bag, looked = a.outbox.bag, []
+
+        def looking(peer, lane, most):
+            found = bag(peer, lane, most)
+            if lane is Lane.ROUTINE:
+                looked.append(0 if found is None else len(found.rows))
+            return found
+
+        monkeypatch.setattr(a.outbox, "bag", looking)
+        net["xa-ca"].carry_to("xb-ca")
+        await net.settled(net.world.send("xa-ca", "xb-ca", b"{}").hash)
+        await asyncio.sleep(0.5)  # its start wakes all lanes
+        looked.clear()
+        await net.settled(net.world.send("xa-ca", "xb-ca", b"{}").hash)
+        await asyncio.sleep(0.5)
+        assert looked == [1]
 
 
 async def test_what_became_urgent_meanwhile_leaves_before_the_answer_is_taken(tmp_path, monkeypatch):
