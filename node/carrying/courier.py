@@ -161,8 +161,8 @@ class PeerCourier:
                 await self._nothing_urgent(gives_way)
             await self._client.ready(lane)
             state.wake.clear()
-            more = await self._attempt(lambda: self._carry(lane, tasks), lane)
-            if state.flight is None and not (more and (state.more or state.wake.is_set())):
+            carried = await self._attempt(lambda: self._carry(lane, tasks), lane)
+            if state.flight is None and not (carried and (state.more or state.wake.is_set())):
                 await self._rest(lane, state)
             gives_way = MOST[lane] if self.contacts.code == codes.PEER_UNREACHABLE.code else 0.0  # a thin line is the urgent one's
 
@@ -192,9 +192,9 @@ class PeerCourier:
             state.wake.clear()
 
     async def _attempt(self, carry: Callable[[], Awaitable[bool]], lane: Lane) -> bool:
-        """One pouch; every refusal is logged, remembered and waited out. True when more may be due at once."""
+        """One pouch; every refusal is logged, remembered and waited out. True when something was carried."""
         try:
-            more = await carry()
+            carried = await carry()
         except RogatoryError as error:
             error.__traceback__ = None  # as in ``_land``
             self._note(error)
@@ -202,9 +202,9 @@ class PeerCourier:
             return False
         if lane is Lane.URGENT:
             self._urgent_passed.set()
-        if more and self.breaker.passed(lane):  # an attempt that had nothing to carry says nothing about the peer
+        if carried and self.breaker.passed(lane):  # an attempt that had nothing to carry says nothing about the peer
             self._there.set()  # the outage is over: what was put off meanwhile is due now
-        return more
+        return carried
 
     async def _carry(self, lane: Lane, tasks: asyncio.TaskGroup) -> bool:
         """Land the pouch that is on its way, or the next one. False when nothing is due."""
