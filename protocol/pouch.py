@@ -17,14 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from protocol import cbor, codes, limits
 from protocol.entries import Lane
 from protocol.errors import ProtocolError
 
 Path: TypeAlias = tuple[bytes, ...]
-_SLICE = 1 << 16  # bytes
+SLICE: Final = 1 << 16  # bytes that are written at one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class Frame:
         for piece in self._pieces():
             gathered.append(piece)
             size += len(piece)
-            if size >= _SLICE:
+            if size >= SLICE:
                 yield b"".join(gathered)
                 gathered, size = [], 0
         yield b"".join(gathered)

@@ -33,12 +33,11 @@ from protocol import addcheckpoint, limits
 from protocol import codes as protocol_codes
 from protocol.entries import Lane
 from protocol.errors import LocalError, PassingError, ProtocolError, RogatoryError
-from protocol.pouch import Frame
+from protocol.pouch import SLICE, Frame
 
 _QUESTIONS = "QUESTIONS"  # the connections of what is short and of no lane
 _PIECE = 1 << 20  # bytes of a part that are read and given to TLS at one go
 _LARGE = 1 << 18  # bytes of a body that aiohttp would write in one piece
-_SLICE = 1 << 16  # bytes of one that lies in one piece already
 _ANSWER = limits.POUCH + limits.POUCH_HEAD
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_connect=5, sock_read=60)
 _log = structlog.get_logger("peerclient")
@@ -249,7 +248,7 @@ def _body(data: bytes | Frame | None) -> dict[str, Any]:
 
 
 async def _slices(data: bytes | Frame) -> AsyncIterator[bytes]:
-    slices = data.slices() if isinstance(data, Frame) else (data[at : at + _SLICE] for at in range(0, len(data), _SLICE))
+    slices = data.slices() if isinstance(data, Frame) else (data[at : at + SLICE] for at in range(0, len(data), SLICE))
     for each in slices:
         yield each
         await asyncio.sleep(0)
